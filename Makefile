@@ -1,0 +1,47 @@
+# Hallwatch's commands. `make help` lists them; ARGS="…" passes options on to pytest or the benchmarks.
+SHELL := /bin/bash
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench install setup lock clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.runtime ## run everything on a simulated campus; Ctrl-C ends it (PORT=8080 SPEED=…)
+	@exec $(BIN)/hallwatch demo $(if $(PORT),--port $(PORT)) $(if $(SPEED),--speed $(SPEED))
+
+test: .venv/.development ## run the whole test suite, with real servers
+	@.ci/system-packages
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.development ## check format, lint, types and the import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.development ## measure how fast and how safe it is
+	@.ci/system-packages
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+install: .venv/.runtime ## make .venv with what running the service needs
+
+setup: .venv/.development ## make .venv with everything that developing needs
+	@.ci/system-packages
+
+lock: .venv/.development ## resolve the dependencies anew into both lock files
+	@.ci/lock
+
+clean: ## remove what these commands have made, .venv included; databases of your own stay
+	rm -rf .venv build dist demo-data bench-data *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.runtime: requirements.lock pyproject.toml
+	@.ci/environment requirements.lock
+	@touch $@
+
+# The development lock holds the run-time one: whoever has it needs no second installation for the demo.
+.venv/.development: requirements-dev.lock pyproject.toml
+	@.ci/environment requirements-dev.lock
+	@touch $@ .venv/.runtime

@@ -1,0 +1,1 @@
+"""Remembers and tells: findings in, alerts and deliveries out."""

@@ -1,0 +1,375 @@
+"""The courier: takes what is due out of the outbox, says it, and writes down what came of it.
+
+A claim is a lease: whoever dies while sending leaves a row that is due again by itself, so a notice may come twice and
+is never lost. Whether the alert still needs it is looked at inside the lease; one that is closed while its notice is on
+the way is followed by a cancellation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from alerts import answers, desk, links, notices, outbox, store
+from alerts.alert import Alert
+from alerts.channels import Channels, Outcome
+from alerts.duty import endpoint
+from alerts.links import Link
+from alerts.notices import Notice, Setting
+from alerts.outbox import DeliveryRow, Lane, Place, Result
+from alerts.policies import is_answered
+from alerts.shapes import delivery_json
+from core import feed
+from core.campus import Campus
+from core.clock import Clock
+from core.database import Database, in_turn
+from core.errors import Unavailable
+from core.feed import News
+from core.findings import SEVERITIES
+
+LEASE: Final = timedelta(seconds=30)
+LANES: Final[tuple[Lane, ...]] = ("critical", "normal", "bulk", "self-test")
+MOST: Final = 4
+"""How many notices are under way at once to one endpoint that answers."""
+TOGETHER: Final[Mapping[Lane, tuple[timedelta, int]]] = {
+    "normal": (timedelta(seconds=30), 20),
+    "bulk": (timedelta(hours=1), 50),
+}
+"""Lanes in which what goes to one endpoint comes as one notice: how far to look ahead, how many at most."""
+LOOK: Final = timedelta(seconds=1)
+"""The longest the courier sleeps: another process may have written meanwhile."""
+FIRST_RETRY: Final = timedelta(seconds=2)
+LONGEST_RETRY: Final = timedelta(minutes=2)
+ASK_AGAIN: Final = timedelta(seconds=60)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Parcel:
+    """What goes to one endpoint in one notice: usually one delivery."""
+
+    lane: Lane
+    place: Place
+    deliveries: list[DeliveryRow]
+    url: str = ""
+    notice: Notice | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass
+class Status:
+    """How the courier is doing, for readiness and figures."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    """Attempts by outcome since the start."""
+    sending: int = 0
+    looked_at: datetime | None = None
+    """When it last looked into the outbox and could read it."""
+    trouble: str = ""
+    """Why it cannot work at the moment; empty: it can."""
+
+
+class Courier:
+    """Sends what is due, and carries out the steps of open alerts when their time comes."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        channels: Channels,
+        campuses: Callable[[], Mapping[str, Campus]],
+        *,
+        public_url: str | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._channels = channels
+        self._campuses = campuses
+        self._public_url = public_url.rstrip("/") if public_url else None
+        self._chance = chance or random.Random()  # noqa: S311 - spreads retries; nothing secret
+        self._woken = asyncio.Event()
+        self._busy: Counter[Place] = Counter()
+        self._pace: dict[Place, int] = {}
+        self._seen: dict[Place, str] = {}
+        self._in_lane: Counter[Lane] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sent: list[Parcel] = []
+        self._recording = asyncio.Lock()
+        self.status = Status()
+
+    def nudge(self) -> None:
+        """Say that there may be something due: look at once."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled, whatever goes wrong meanwhile. A database that is away is waited for."""
+        try:
+            while True:
+                self._woken.clear()
+                try:
+                    now = self._clock.now()
+                    await self._record()
+                    started, due = await self._work(now)
+                    self.status.looked_at, self.status.trouble = now, ""
+                except Unavailable as error:
+                    self._note_trouble(str(error))
+                    await self._clock.sleep(LOOK.total_seconds())
+                except Exception as error:  # noqa: BLE001 - nobody would be told any more if this loop ended
+                    _log.exception("courier_failed")
+                    self.status.trouble = f"failed ({type(error).__name__})"
+                    await self._clock.sleep(LOOK.total_seconds())
+                else:
+                    if not started:
+                        await self._wait(due)
+        finally:
+            await self._stop()
+
+    async def send_due(self, now: datetime) -> int:
+        """Carry out the steps that are due, send what is due, wait for all of it; return how many notices went out."""
+        sent = 0
+        while started := (await self._work(now))[0]:
+            sent += started
+            await asyncio.gather(*self._tasks)
+        return sent
+
+    async def _work(self, now: datetime) -> tuple[int, datetime | None]:
+        """Carry out steps and begin to send; return how many notices are on their way now, and what is due next."""
+        step_at, send_at = await self._next_due()
+        while step_at is not None and step_at <= now:
+            async with self._database.transaction() as session:
+                await desk.steps_due(session, self._campuses(), now)
+            step_at, send_at = await self._next_due()
+        started = await self._start_due(now) if send_at is not None and send_at <= now else 0
+        return started, min((each for each in (step_at, send_at) if each is not None), default=None)
+
+    async def _next_due(self) -> tuple[datetime | None, datetime | None]:
+        async with self._database.reading() as session:
+            return await store.next_step_at(session), await outbox.next_due(session)
+
+    async def _start_due(self, now: datetime) -> int:
+        async with self._database.transaction() as session:
+            parcels = [parcel for lane in LANES for parcel in await self._claim(session, lane, now)]
+        for parcel in parcels:
+            self._busy[parcel.place] += 1
+            self._in_lane[parcel.lane] += 1
+            task = asyncio.create_task(self._carry(parcel))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self.status.sending = len(self._tasks)
+        return len(parcels)
+
+    async def _claim(self, session: AsyncSession, lane: Lane, now: datetime) -> list[Parcel]:
+        ahead, most = TOGETHER.get(lane, (timedelta(0), 1))
+        room = partial(self._room, lane)
+        rows = await outbox.claim_due(
+            session,
+            lane,
+            now,
+            limit=(self._channels.room(lane) - self._in_lane[lane]) * most,
+            lease=LEASE,
+            busy=[place for place in self._busy if room(place) <= 0],
+            room=room,
+            group=ahead,
+        )
+        if not rows:
+            return []
+        known = await store.get_all(session, {row.alert for row in rows})
+        needless = {row.id: why for row in rows if (why := _why_not(row, known.get(row.alert)))}
+        await outbox.mark_cancelled(session, needless.items())
+        wanted = [row for row in rows if row.id not in needless]
+        return await self._word(session, lane, _parcels(lane, wanted), known, now)
+
+    def _room(self, lane: Lane, place: Place) -> int:
+        """Return how many more notices an endpoint may be sent now."""
+        if lane in TOGETHER:
+            return 0 if self._busy[place] else TOGETHER[lane][1]
+        return self._pace.get(place, outbox.ROOM) - self._busy[place]
+
+    async def _word(
+        self, session: AsyncSession, lane: Lane, parcels: list[Parcel], known: Mapping[int, Alert], now: datetime
+    ) -> list[Parcel]:
+        campuses = self._campuses()
+        addresses = await self._links(session, [row for parcel in parcels for row in parcel.deliveries], now)
+        for parcel in parcels:
+            campus = campuses.get(parcel.place[0])
+            target = endpoint(campus, parcel.place[1], parcel.place[2]) if campus else None
+            if campus is None or target is None:
+                parcel.outcome = Outcome("refused", "this endpoint is no longer there")
+                continue
+            parcel.url = target.url
+            setting = Setting(campus.campus.name, campus.zone_info, now)
+            said = [(known[row.alert], addresses.get(row.id)) for row in parcel.deliveries]
+            try:
+                parcel.notice = _notice(said, parcel.deliveries[0], setting, target.via)
+            except Exception as error:  # noqa: BLE001 - one alert that cannot be worded holds up no other
+                _log.exception("notice_not_worded", alert=parcel.deliveries[0].alert)
+                parcel.outcome = Outcome("failed", f"could not be worded ({type(error).__name__})")
+        return parcels
+
+    async def _links(self, session: AsyncSession, rows: Sequence[DeliveryRow], now: datetime) -> dict[int, str]:
+        if self._public_url is None or not rows:
+            return {}
+        wanted = [Link(row.alert, row.person, row.endpoint, row.generation, now + links.GOOD_FOR) for row in rows]
+        tokens = await links.make_all(session, wanted)
+        return {row.id: f"{self._public_url}/a/{token}" for row, token in zip(rows, tokens, strict=True)}
+
+    async def _carry(self, parcel: Parcel) -> None:
+        try:
+            if parcel.notice is not None:
+                parcel.outcome = await self._channels.send(parcel.url, parcel.notice, lane=parcel.lane)
+            self._note_pace(parcel)
+            self._sent.append(parcel)
+            await self._record()
+        except Unavailable as error:
+            # It is written down once the database is back, or else sent again when the lease ends.
+            self._note_trouble(str(error))
+        except Exception:  # noqa: BLE001 - one bad row never stops the loop; its lease ends by itself
+            _log.exception("delivery_failed", endpoint=parcel.place[2])
+        finally:
+            self._busy[parcel.place] -= 1
+            if not self._busy[parcel.place]:
+                del self._busy[parcel.place]
+            self._in_lane[parcel.lane] -= 1
+            self.status.sending = len(self._tasks) - 1
+            self.nudge()
+
+    async def _record(self) -> None:
+        """Write down everything that has been sent by now: whoever comes first writes for all."""
+        async with self._recording:
+            parcels, self._sent = self._sent, []
+            if not parcels:
+                return
+            try:
+                async with self._database.transaction() as session:
+                    await self._write(session, parcels, self._clock.now())
+            except Unavailable:
+                self._sent = parcels + self._sent
+                raise
+            for parcel in parcels:
+                assert parcel.outcome is not None
+                self.status.outcomes[parcel.outcome.state] += len(parcel.deliveries)
+
+    async def _write(self, session: AsyncSession, parcels: Sequence[Parcel], now: datetime) -> None:
+        await in_turn(session)
+        rows = [(row, parcel.outcome) for parcel in parcels for row in parcel.deliveries]
+        known = await store.get_all(session, {row.alert for row, _ in rows})
+        results: list[Result] = []
+        failed: list[DeliveryRow] = []
+        late: list[DeliveryRow] = []
+        for row, outcome in rows:
+            assert outcome is not None
+            alert = known.get(row.alert)
+            over = alert is None or _why_not(row, alert) != ""
+            again = None if over else self._again_at(row, outcome, now)
+            results.append(Result(row.id, row.attempts, now, outcome.state, outcome.detail, again))
+            if (
+                outcome.state == "refused"
+                or outcome.state == "unknown"
+                or (outcome.state == "failed" and row.attempts > 1)
+            ):
+                failed.append(row)
+            if alert is not None and not alert.is_open and row.until != "always" and outcome.state in outbox.REACHED:
+                late.append(row)
+        await outbox.record(session, results)
+        await outbox.mark_endpoints(session, list(self._health(rows, now)))
+        await answers.cancel_for(session, late, now)
+        await desk.give_way(session, failed, self._campuses(), now)
+        await feed.publish(session, [_news(row, result) for (row, _), result in zip(rows, results, strict=True)], now)
+
+    def _health(self, rows: Iterable[tuple[DeliveryRow, Outcome | None]], now: datetime) -> Iterable[dict[str, Any]]:
+        """Return how endpoints behave that behave otherwise than before."""
+        found: dict[Place, dict[str, Any]] = {}
+        for row, outcome in rows:
+            if outcome is None or outcome.state not in ("accepted", "refused"):
+                continue
+            state = "ok" if outcome.state == "accepted" else "red"
+            if self._seen.get(row.place) != state:
+                self._seen[row.place] = state
+                place = {"campus": row.campus, "person": row.person, "endpoint": row.endpoint}
+                found[row.place] = {**place, "state": state, "since": now, "detail": outcome.detail}
+        return found.values()
+
+    def _again_at(self, row: DeliveryRow, outcome: Outcome, now: datetime) -> datetime | None:
+        """Return when a delivery is tried again: failures until it expires; what may have arrived once, if grave."""
+        if outcome.state == "failed":
+            longest = min(FIRST_RETRY * 2 ** min(row.attempts - 1, 10), LONGEST_RETRY)
+            when = now + longest * self._chance.uniform(0.5, 1.0)
+        elif outcome.state == "unknown" and row.attempts == 1 and row.priority >= SEVERITIES.index("severe"):
+            when = now + ASK_AGAIN
+        else:
+            return None
+        return when if when < row.expires_at else None
+
+    async def _wait(self, due: datetime | None) -> None:
+        now = self._clock.now()
+        until = min(due, now + LOOK) if due is not None and due > now else now + LOOK
+        waits = [asyncio.create_task(self._woken.wait()), asyncio.create_task(self._clock.sleep_until(until))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _note_pace(self, parcel: Parcel) -> None:
+        """Give an endpoint that answers more room, and one that does not only one notice at a time."""
+        assert parcel.outcome is not None
+        answers = parcel.outcome.state in ("accepted", "refused")
+        self._pace[parcel.place] = MOST if answers else 1
+
+    def _note_trouble(self, trouble: str) -> None:
+        if self.status.trouble != trouble:
+            _log.warning("courier_waits", problem=trouble)
+        self.status.trouble = trouble
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _why_not(row: DeliveryRow, alert: Alert | None) -> str:
+    """Return why a delivery is no longer needed; empty if it is."""
+    if alert is None:
+        return "the alert is gone"
+    if row.until == "always":
+        return ""
+    if not alert.is_open:
+        return "the alert was closed"
+    if row.generation < alert.first_generation:
+        return "the alert has moved on since"
+    if is_answered(row.until, alert):
+        return f"{notices.name_of(alert.on_scene_by or alert.acknowledged_by)} has it"
+    return ""
+
+
+def _parcels(lane: Lane, rows: Sequence[DeliveryRow]) -> list[Parcel]:
+    """Return the rows as notices: one each, but together where the lane allows it."""
+    if lane not in TOGETHER:
+        return [Parcel(lane, row.place, [row]) for row in rows]
+    found: dict[tuple[Any, ...], Parcel] = {}
+    for row in rows:
+        key = (row.place, row.kind if row.kind == "alert" else row.id)
+        found.setdefault(key, Parcel(lane, row.place, [])).deliveries.append(row)
+    return list(found.values())
+
+
+def _notice(said: Sequence[tuple[Alert, str | None]], first: DeliveryRow, setting: Setting, via: str) -> Notice:
+    if len(said) > 1:
+        return notices.word_together(said, setting, via=via)
+    alert, link = said[0]
+    return notices.word(alert, setting, kind=first.kind, via=via, text=first.text, link=link)
+
+
+def _news(row: DeliveryRow, result: Result) -> News:
+    said = delivery_json(row) | {"state": result.state, "reason": result.detail}
+    return News(campus=row.campus, topic="delivery", data=said)

@@ -1,0 +1,300 @@
+"""Telling people, step by step, until somebody answers: what begins with an opening and goes on by the clock.
+
+Recipients are worked out when a step's time comes, from who is on duty then. A step that reaches nobody gives way to
+the next one at once, and the gap is an alert of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, cast
+
+import structlog
+from msgspec.structs import replace
+
+from alerts import policies
+from alerts.alert import SERVICE, Alert, closed_by_itself, opened, rank, repeated
+from alerts.book import Book, Entry, gap_at
+from alerts.duty import Recipient
+from alerts.notices import duration, name_of
+from alerts.outbox import Lane, NoticeKind
+from alerts.policies import Kind, Planned, Policy, Step
+from alerts.shapes import moment
+from core.errors import BadInput
+from core.findings import Finding, Severity
+
+_log = structlog.get_logger(__name__)
+GAP_POLICY: Final = "coverage-gap"
+LANES: Final[dict[Severity, Lane]] = {
+    "extreme": "critical",
+    "severe": "critical",
+    "moderate": "normal",
+    "minor": "bulk",
+}
+_MSG_TYPES: Final = {
+    "alert": "Alert",
+    "reminder": "Update",
+    "cancel": "Cancel",
+    "correction": "Update",
+    "test": "Alert",
+}
+
+
+def begin(book: Book, entry: Entry, *, told_at: datetime | None = None, cooldown_s: float = 0.0) -> None:
+    """Start the alert's policy from its first step; what was planned before is stopped.
+
+    Where people were told at `told_at`, less than `cooldown_s` ago, it starts once that has passed; extreme does not
+    wait. A test starts nothing.
+    """
+    entry.stop_steps()
+    if entry.alert.suppressed == "exercise":
+        entry.event("suppressed", "A test: nobody is told", at=book.now, reason="exercise")
+        return
+    start = book.now
+    if told_at is not None and entry.alert.severity != "extreme":
+        start = max(start, told_at + timedelta(seconds=cooldown_s))
+    if told_at is not None and start > book.now:
+        ago = duration(book.now - told_at)
+        entry.set(replace(entry.alert, suppressed="cooldown"))
+        text = f"People were told {ago} ago: nobody is told again before {start:%H:%M:%S} UTC"
+        entry.event("suppressed", text, at=book.now, reason="cooldown", until=moment(start))
+    elif entry.alert.suppressed == "cooldown":
+        entry.set(replace(entry.alert, suppressed=None))
+    entry.new_round()
+    entry.planned += policies.plan(policy_of(entry.alert), start)
+    fire_due(book, entry)
+
+
+def fire_due(book: Book, entry: Entry) -> int:
+    """Carry out the steps whose time has come; return how many."""
+    fired = 0
+    for step in sorted(entry.waiting, key=lambda step: (step.due_at, step.id)):
+        if step.due_at <= book.now and step in entry.waiting:
+            entry.end(step, "done")
+            _carry_out(book, entry, Planned(step.step, step.due_at, cast("Kind", step.kind), step.repeat))
+            fired += 1
+    for planned in list(entry.planned):
+        if planned.due_at <= book.now and planned in entry.planned:
+            entry.planned.remove(planned)
+            _carry_out(book, entry, planned)
+            fired += 1
+    return fired
+
+
+def next_at_once(book: Book, entry: Entry) -> bool:
+    """Carry out the next step that would tell people, though its time has not come; return whether there was one."""
+    # A repetition is no next step: it would find the same nobody.
+    waiting = [step for step in entry.waiting if step.kind == "notify" and not step.repeat]
+    planned = [step for step in entry.planned if step.kind == "notify" and not step.repeat]
+    upcoming = [(step.due_at, step.step) for step in waiting] + [(step.due_at, step.step) for step in planned]
+    if not upcoming:
+        return False
+    number = min(upcoming)[1]
+    for step in waiting:
+        if step.step == number:
+            entry.end(step, "done")
+    entry.planned = [step for step in entry.planned if step not in planned or step.step != number]
+    _carry_out(book, entry, Planned(number, book.now))
+    return True
+
+
+def unreached(book: Book, entry: Entry, step: int, why: str) -> None:
+    """Note that a step reached nobody: the next one comes at once, and somebody must mend the gap."""
+    words = policy_of(entry.alert).steps[step].notify
+    entry.event("coverage_gap", f"Step {step + 1} reaches nobody ({', '.join(words)}): {why}", at=book.now, step=step)
+    entry.changed = True
+    next_at_once(book, entry)
+    _note_gap(book, entry.alert, words)
+
+
+def stop_answered(entry: Entry) -> None:
+    """Let the steps wait no more whose answer has come."""
+    alert, policy = entry.alert, policy_of(entry.alert)
+
+    def is_over(kind: str, number: int) -> bool:
+        if kind == "close":
+            return False
+        if kind == "again":
+            return alert.on_scene_by is not None
+        return policies.is_answered(policy.steps[number].until, alert)
+
+    for step in list(entry.waiting):
+        if is_over(step.kind, step.step):
+            entry.end(step, "stopped")
+    entry.planned = [step for step in entry.planned if not is_over(step.kind, step.step)]
+
+
+def remind_later(book: Book, entry: Entry) -> None:
+    """Plan that those who have the alert are told again, if it is still true by then."""
+    again = policy_of(entry.alert).again
+    if again is not None and entry.alert.is_active and entry.alert.on_scene_by is None:
+        entry.planned.append(Planned(0, book.now + again, "again"))
+
+
+def close_later(book: Book, entry: Entry) -> None:
+    """Plan the close of an alert that was one instant: once all its steps are through and nobody has answered."""
+    due = [step.due_at for step in entry.waiting] + [step.due_at for step in entry.planned]
+    policy = policy_of(entry.alert)
+    entry.planned.append(Planned(0, max(due, default=book.now) + policy.ack_target, "close"))
+
+
+def close(book: Book, entry: Entry, why: str) -> None:
+    """Close an alert without a person."""
+    book.close(entry, closed_by_itself(entry.alert, now=book.now, note=why))
+    entry.event("closed", f"Closed by itself: {why}", at=book.now, disposition=entry.alert.disposition)
+    entry.deed(SERVICE, "alert.close", disposition=entry.alert.disposition, note=why)
+
+
+def tell(
+    book: Book,
+    entry: Entry,
+    recipients: Sequence[Recipient],
+    *,
+    step: int = 0,
+    kind: NoticeKind = "alert",
+    until: str = "always",
+    text: str = "",
+    at: datetime | None = None,
+    generation: int | None = None,
+) -> None:
+    """Put one notice for each recipient into the outbox; at most one per endpoint, step and round."""
+    alert, policy = entry.alert, policy_of(entry.alert)
+    due = at or book.now
+    entry.posts += [
+        {
+            "campus": alert.campus,
+            "generation": alert.generation if generation is None else generation,
+            "step": step,
+            "tier": each.tier,
+            "person": each.person,
+            "endpoint": each.endpoint,
+            "via": each.via,
+            "lane": LANES[alert.severity],
+            "kind": kind,
+            "priority": rank(alert.severity),
+            "until": until,
+            "msg_type": _MSG_TYPES[kind],
+            "text": text,
+            "state": "pending",
+            "due_at": due,
+            "expires_at": due + max(policy.expires, timedelta(minutes=1)),
+            "attempts": 0,
+            "reason": "",
+            "created_at": book.now,
+        }
+        for each in recipients
+    ]
+
+
+def policy_of(alert: Alert) -> Policy:
+    """Return the policy as it was when the alert opened; where that cannot be read any more, what ships stands in."""
+    try:
+        return policies.from_plain(alert.policy)
+    except BadInput as error:
+        _log.warning("policy_unreadable", alert=alert.id, problem=str(error))
+        return policies.default_policies()[alert.severity]
+
+
+def _carry_out(book: Book, entry: Entry, planned: Planned) -> None:
+    if not entry.alert.is_open:
+        return
+    if planned.kind == "close":
+        close(book, entry, "nobody answered, and nothing is left to do")
+    elif planned.kind == "again":
+        _tell_again(book, entry)
+    else:
+        _notify(book, entry, planned)
+
+
+def _notify(book: Book, entry: Entry, planned: Planned) -> None:
+    policy = policy_of(entry.alert)
+    step = policy.steps[planned.step]
+    if policies.is_answered(step.until, entry.alert):
+        return
+    if planned.repeat:
+        entry.new_round()
+    if step.repeat is not None:
+        entry.planned.append(Planned(planned.step, book.now + step.repeat, "notify", planned.repeat + 1))
+    first = [each for each in book.who(entry.alert.campus, step.notify, step.via) if each.tier == 0]
+    if not first:
+        unreached(book, entry, planned.step, "nobody of them can be reached now")
+        return
+    kind: NoticeKind = "reminder" if planned.repeat or step.until == "on_scene" else "alert"
+    at = policies.send_at(policy, book.campuses[entry.alert.campus], book.now)
+    tell(book, entry, first, step=planned.step, kind=kind, until=step.until, at=at)
+    _note_told(book, entry, first, step=planned.step, at=at, words=step)
+
+
+def _tell_again(book: Book, entry: Entry) -> None:
+    """Tell those who have the alert, and those of the first step, that it is still true."""
+    alert, policy = entry.alert, policy_of(entry.alert)
+    if not alert.is_active or not alert.is_acknowledged or alert.on_scene_by is not None:
+        return
+    assert policy.again is not None
+    entry.new_round()
+    entry.planned.append(Planned(0, book.now + policy.again, "again"))
+    words = (f"person:{name_of(alert.acknowledged_by)}", *policy.steps[0].notify)
+    found = [each for each in book.who(alert.campus, words, policy.steps[0].via) if each.tier == 0]
+    if not found:
+        unreached(book, entry, 0, f"{name_of(alert.acknowledged_by)} has it, and cannot be reached")
+        return
+    tell(book, entry, found, kind="reminder", until="on_scene")
+    _note_told(book, entry, found, step=0, at=book.now, words=policy.steps[0])
+
+
+def _note_told(
+    book: Book, entry: Entry, recipients: Sequence[Recipient], *, step: int, at: datetime, words: Step
+) -> None:
+    reason = None if entry.alert.suppressed == "cooldown" else entry.alert.suppressed
+    entry.set(replace(entry.alert, noticed_at=book.now, suppressed=reason))
+    names = ", ".join(dict.fromkeys(each.person for each in recipients))
+    when = f" at {at:%H:%M:%S} UTC" if at > book.now else ""
+    data: dict[str, Any] = {
+        "step": step,
+        "to": [each.endpoint for each in recipients],
+        "people": list(dict.fromkeys(each.person for each in recipients)),
+        "notify": list(words.notify),
+        "generation": entry.alert.generation,
+    }
+    entry.event("notify", f"Step {step + 1} tells {names}{when}", at=book.now, **data)
+
+
+def _note_gap(book: Book, alert: Alert, words: Sequence[str]) -> None:
+    """Open, or repeat, the alert which says that nobody could be told; one about itself would never end."""
+    place = gap_at(alert.campus)
+    if alert.place == place or alert.campus in book.gaps:
+        return
+    book.gaps.add(alert.campus)
+    finding = Finding(
+        campus=alert.campus,
+        rule=place[1],
+        key=place[2],
+        entity="campus",
+        state="firing",
+        at=book.now,
+        severity="severe",
+        title="Nobody can be reached",
+        text=f"Nobody can be reached: {', '.join(words)}",
+        because={"alert": alert.id, "rule": alert.rule, "key": alert.key, "notify": list(words)},
+    )
+    entry = book.at(place)
+    if entry is not None and entry.alert.is_active:
+        entry.set(repeated(entry.alert, finding, now=book.now))
+        return
+    if entry is None:
+        policy = book.policies(alert.campus)[0][GAP_POLICY]
+        previous = book.last_closed(place)
+        entry = book.open(
+            opened(
+                finding,
+                now=book.now,
+                policy=book.plain(alert.campus, policy),
+                previous=previous.id if previous else None,
+            )
+        )
+        entry.deed(SERVICE, "alert.open", severity=entry.alert.severity)
+    else:
+        entry.set(repeated(entry.alert, finding, now=book.now))
+    entry.event("opened", finding.text, at=book.now, severity=finding.severity)
+    begin(book, entry)

@@ -1,0 +1,178 @@
+"""The wording: what stands on a lock screen, in a text message, in an e-mail.
+
+Five seconds must be enough: how grave, what, which door in staff words, how long, whether it is still true. The code is
+in the title and in the body, so that a notice that comes twice is known for one. Only the rule's own sentence is used,
+never the messages behind it: those may name a student or somebody on the watch list.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from alerts.alert import SERVICE, Alert
+from core.findings import Severity
+
+SMS_LENGTH: Final = 160
+TITLE_LENGTH: Final = 200
+_LEAST_SMS_TEXT: Final = 12
+_GSM: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_PLAIN: Final = str.maketrans(
+    {"·": "-", "\u2013": "-", "\u2014": "-", "…": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
+)
+_LEADS: Final = {"alert": "", "reminder": "REMINDER", "cancel": "CANCELLED", "correction": "CORRECTION", "test": "TEST"}
+_MARKS: Final = {"live": "", "drill": "DRILL", "test": "TEST"}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is said to one endpoint."""
+
+    title: str
+    body: str
+    severity: Severity
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all notices of one campus share."""
+
+    campus: str
+    """Its name."""
+    zone: ZoneInfo
+    now: datetime
+
+
+def word(
+    alert: Alert, setting: Setting, *, kind: str = "alert", via: str = "push", text: str = "", link: str | None = None
+) -> Notice:
+    """Return the notice about an alert as it is now. `text` is the correction, or why the alert is cancelled."""
+    if via == "sms":
+        return _sms(alert, setting, kind, text, link)
+    title = _join(*_marks(alert, kind), alert.severity.upper(), _what(alert, text, kind), _how_long(alert, setting.now))
+    lines = [_join(*_marks(alert, kind), _what(alert, text, kind)), *_more(alert, setting, kind)]
+    lines.append(_join(alert.code, setting.campus))
+    lines += [link] if link else []
+    return Notice(f"{_cut(title, TITLE_LENGTH)} · {alert.code}", "\n".join(lines), alert.severity, link)
+
+
+def word_together(
+    alerts: Sequence[tuple[Alert, str | None]], setting: Setting, *, via: str = "push", kind: str = "alert"
+) -> Notice:
+    """Return one notice about several alerts, each with its link."""
+    gravest = max((alert for alert, _ in alerts), key=lambda alert: alert.rank)
+    codes = " ".join(alert.code for alert, _ in alerts)
+    drill = "DRILL · " if any(alert.exercise == "drill" for alert, _ in alerts) else ""
+    title = f"{drill}{len(alerts)} alerts · {setting.campus} · {codes}"
+    if via == "sms":
+        said = [f"{alert.code} {alert.text}" for alert, _ in alerts]
+        title = f"{drill}{len(alerts)} alerts {alerts[0][0].code}"
+        return Notice(_plain(title), _fit("; ".join(said), SMS_LENGTH - len(title) - 2), gravest.severity)
+    lines: list[str] = []
+    for alert, link in alerts:
+        marks = _marks(alert, kind)
+        lines.append(_join(alert.code, *marks, alert.severity.upper(), alert.text, _how_long(alert, setting.now)))
+        lines += [link] if link else []
+    return Notice(_cut(title, TITLE_LENGTH), "\n".join(lines), gravest.severity, alerts[-1][1])
+
+
+def word_test(campus: str, endpoint: str) -> Notice:
+    """Return the notice that tries an endpoint out."""
+    return Notice(
+        "TEST · Hallwatch", f"TEST · {campus}\nThis tries the endpoint {endpoint} out. Nothing has happened.", "minor"
+    )
+
+
+def duration(span: timedelta) -> str:
+    """Return a span as people read a stopwatch: `1:04`, `2:05:00`, `3 d 4 h`."""
+    seconds = max(0, int(span.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds % 86400 // 3600, seconds % 3600 // 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours}:{minutes:02}:{seconds % 60:02}"
+    return f"{minutes}:{seconds % 60:02}"
+
+
+def name_of(who: str | None) -> str:
+    """Return who acted, as a notice says it: without the kind of actor in front."""
+    return (who or "").removeprefix("person:").removeprefix("user:").removeprefix("token:")
+
+
+def _marks(alert: Alert, kind: str) -> list[str]:
+    return [mark for mark in (_MARKS[alert.exercise], _LEADS[kind]) if mark]
+
+
+def _what(alert: Alert, text: str, kind: str) -> str:
+    return text if kind == "correction" and text else alert.text
+
+
+def _how_long(alert: Alert, now: datetime) -> str:
+    if alert.momentary:
+        return ""
+    if alert.is_active:
+        return f"for {duration(now - alert.began_at)}"
+    return f"over after {duration((alert.cleared_at or now) - alert.began_at)}"
+
+
+def _more(alert: Alert, setting: Setting, kind: str) -> list[str]:
+    if kind == "cancel":
+        return [_ending(alert)]
+    began = alert.began_at.astimezone(setting.zone)
+    since = f"{began:%H:%M}" if setting.now - alert.began_at < timedelta(hours=20) else f"{began:%a %d %b %H:%M}"
+    lines = [_join(f"Since {since}" if not alert.momentary else f"At {since}", _how_long(alert, setting.now))]
+    if alert.is_active:
+        lines[0] += ", still true"
+    if alert.late:
+        lines.append("Found out late")
+    if alert.on_scene_by:
+        lines.append(f"On scene: {name_of(alert.on_scene_by)}")
+    elif alert.acknowledged_by:
+        lines.append(f"Taken by {name_of(alert.acknowledged_by)}")
+    return lines + [f"- {each}" for each in alert.do]
+
+
+def _ending(alert: Alert) -> str:
+    if alert.closed_by in (None, SERVICE):
+        return "It is over."
+    note = f": {alert.note}" if alert.note else ""
+    return f"Closed as {alert.disposition} by {name_of(alert.closed_by)}{note}"
+
+
+def _sms(alert: Alert, setting: Setting, kind: str, text: str, link: str | None) -> Notice:
+    title = _plain(" ".join([*_marks(alert, kind), alert.severity.upper(), alert.code]))
+    tail = f"\n{link}" if link else ""
+    what = _ending(alert) if kind == "cancel" else f"{_what(alert, text, kind)} {_how_long(alert, setting.now)}".strip()
+    # A gateway joins the title to the body with a line break or two characters.
+    room = max(SMS_LENGTH - len(title) - 2 - len(tail), len(alert.code) + _LEAST_SMS_TEXT)
+    return Notice(title, _fit(f"{alert.code} {what}", room) + tail, alert.severity, link)
+
+
+def _join(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def _fit(text: str, length: int) -> str:
+    plain = _plain(text)
+    return plain if len(plain) <= length else plain[: length - 3].rstrip() + "..."
+
+
+def _plain(text: str) -> str:
+    """Return the text in the letters of a text message; any other would halve its length."""
+    found: list[str] = []
+    for letter in text.translate(_PLAIN):
+        base = letter if letter in _GSM else unicodedata.normalize("NFKD", letter)[0]
+        found.append(base if base in _GSM else "?")
+    return "".join(found)

@@ -1,0 +1,325 @@
+"""The outbox: what is to be said to whom, written in the transaction of the deed that asks for it.
+
+A row is due at `due_at`. Claiming it moves that instant ahead by the lease: if whoever claimed it dies, the row is due
+again by itself and is sent again. A row with nothing left to do has no `due_at`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, BigId, insert, is_postgresql, upsert
+
+Lane = Literal["critical", "normal", "bulk", "self-test"]
+NoticeKind = Literal["alert", "reminder", "cancel", "correction", "test"]
+State = Literal["pending", "leased", "accepted", "unknown", "failed", "refused", "cancelled"]
+Place = tuple[str, str, str]
+"""Campus, person and endpoint."""
+REACHED: Final = ("accepted", "unknown")
+"""States in which the endpoint has, or may have, what was sent."""
+LOOK_AHEAD: Final = 64
+"""How many due rows a claim looks at; where they fill up their endpoints, the next claim passes over those."""
+ROOM: Final = 2
+"""How many notices an endpoint is sent at once of which nothing is known yet."""
+
+
+class DeliveryRow(Base):
+    """One word to one endpoint of one person. `state` is what became of it last; `due_at` when it is tried next."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    alert: Mapped[int]
+    campus: Mapped[str]
+    generation: Mapped[int]
+    step: Mapped[int]
+    tier: Mapped[int] = mapped_column(default=0)
+    person: Mapped[str]
+    endpoint: Mapped[str]
+    via: Mapped[str]
+    lane: Mapped[str]
+    kind: Mapped[str]
+    priority: Mapped[int]
+    until: Mapped[str]
+    """The answer that makes it needless (see `alerts.policies.Until`), or `always`: it is sent whatever happens."""
+    msg_type: Mapped[str]
+    text: Mapped[str] = mapped_column(Text, default="")
+    """What the notice says beyond the alert itself: a correction, or why it is cancelled."""
+    state: Mapped[str] = mapped_column(default="pending")
+    due_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("alert", "generation", "step", "person", "endpoint"),
+        Index(None, "lane", "due_at"),
+        Index(None, "alert"),
+    )
+
+    @property
+    def place(self) -> Place:
+        """Campus, person and endpoint."""
+        return (self.campus, self.person, self.endpoint)
+
+
+class AttemptRow(Base):
+    """One try to deliver, and what came of it."""
+
+    __tablename__ = "attempts"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    delivery: Mapped[int] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    outcome: Mapped[str]
+    detail: Mapped[str] = mapped_column(Text)
+
+
+class EndpointRow(Base):
+    """How an endpoint last behaved; `red` until something is accepted again."""
+
+    __tablename__ = "endpoint_health"
+
+    campus: Mapped[str] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str]
+    since: Mapped[datetime]
+    detail: Mapped[str] = mapped_column(Text)
+
+
+async def post(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[DeliveryRow]:
+    """Put deliveries into the outbox; return those that were not there yet (same alert, round, step, endpoint)."""
+    if not rows:
+        return []
+    statement = insert(session, DeliveryRow).on_conflict_do_nothing().returning(DeliveryRow)
+    posted = [DeliveryRow(**row) for row in (await session.execute(statement, rows)).mappings()]
+    return sorted(posted, key=lambda row: row.id)
+
+
+async def claim_due(
+    session: AsyncSession,
+    lane: Lane,
+    now: datetime,
+    *,
+    limit: int,
+    lease: timedelta,
+    busy: Collection[Place] = (),
+    room: Callable[[Place], int] = lambda _: ROOM,
+    group: timedelta = timedelta(0),
+) -> list[DeliveryRow]:
+    """Claim up to `limit` due rows, the gravest first; they are ours for the lease.
+
+    Endpoints in `busy` are passed over, and of the others each gets as many as it has `room` for. With `group`, what
+    is due to a chosen endpoint within that time comes along.
+    """
+    if limit <= 0:
+        return []
+    due = [DeliveryRow.lane == lane, DeliveryRow.due_at <= now]
+    if busy:
+        due.append(tuple_(DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint).not_in(list(busy)))
+    query = (
+        select(DeliveryRow.id, DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint)
+        .where(*due)
+        .order_by(DeliveryRow.priority.desc(), DeliveryRow.due_at, DeliveryRow.id)
+        .limit(LOOK_AHEAD)
+    )
+    if is_postgresql(session):
+        query = query.with_for_update(skip_locked=True)
+    chosen: list[int] = []
+    taken: dict[Place, int] = {}
+    for number, *place in (await session.execute(query)).all():
+        key = (place[0], place[1], place[2])
+        if len(chosen) < limit and taken.get(key, 0) < room(key):
+            taken[key] = taken.get(key, 0) + 1
+            chosen.append(number)
+    return await _lease(session, lane, now, chosen, list(taken), lease=lease, group=group)
+
+
+async def _lease(
+    session: AsyncSession,
+    lane: Lane,
+    now: datetime,
+    chosen: list[int],
+    places: list[Place],
+    *,
+    lease: timedelta,
+    group: timedelta,
+) -> list[DeliveryRow]:
+    if not chosen:
+        return []
+    wanted = and_(DeliveryRow.id.in_(chosen), DeliveryRow.due_at <= now)
+    if group:
+        fellow = tuple_(DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint).in_(places)
+        waiting = and_(DeliveryRow.lane == lane, DeliveryRow.state == "pending", DeliveryRow.due_at <= now + group)
+        wanted = or_(wanted, and_(waiting, fellow))
+    statement = (
+        update(DeliveryRow)
+        .where(wanted)
+        .values(state="leased", due_at=now + lease, attempts=DeliveryRow.attempts + 1)
+        .returning(DeliveryRow)
+        .execution_options(synchronize_session=False)
+    )
+    rows = (await session.execute(statement)).scalars().all()
+    return sorted(rows, key=lambda row: (-row.priority, row.created_at, row.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one attempt; `due_at` says when the delivery is tried again, None: never."""
+
+    delivery: int
+    attempt: int
+    at: datetime
+    state: State
+    detail: str
+    due_at: datetime | None = None
+
+
+async def record(session: AsyncSession, results: Sequence[Result]) -> None:
+    """Write attempts down. A result that comes after its lease was given to another changes the delivery no more.
+
+    Unless it was accepted: then there is nothing left to try.
+    """
+    if not results:
+        return
+    attempts = [
+        {"delivery": each.delivery, "at": each.at, "outcome": each.state, "detail": each.detail} for each in results
+    ]
+    await session.execute(insert(session, AttemptRow), attempts)
+    accepted = [each.delivery for each in results if each.state == "accepted"]
+    if accepted:
+        done = update(DeliveryRow).where(DeliveryRow.id.in_(accepted)).values(state="accepted", due_at=None, reason="")
+        await session.execute(done.execution_options(synchronize_session=False))
+    for each in results:
+        if each.state != "accepted":
+            mine = and_(DeliveryRow.id == each.delivery, DeliveryRow.attempts == each.attempt)
+            outcome = update(DeliveryRow).where(mine).values(state=each.state, due_at=each.due_at, reason=each.detail)
+            await session.execute(outcome.execution_options(synchronize_session=False))
+
+
+async def cancel(session: AsyncSession, alerts: Collection[int], reason: str, *, until: Collection[str]) -> None:
+    """Take back what is still to be said about alerts and has its answer in `until`.
+
+    What is being sent at this moment is left to its sender.
+    """
+    if not alerts:
+        return
+    waiting = and_(
+        DeliveryRow.alert.in_(alerts),
+        DeliveryRow.until.in_(until),
+        DeliveryRow.due_at.is_not(None),
+        DeliveryRow.state != "leased",
+    )
+    # What failed or may have arrived keeps that as its state; it is only not tried again.
+    pending = update(DeliveryRow).where(waiting, DeliveryRow.state == "pending")
+    quiet = {"synchronize_session": False}
+    await session.execute(pending.values(state="cancelled", due_at=None, reason=reason).execution_options(**quiet))
+    await session.execute(update(DeliveryRow).where(waiting).values(due_at=None).execution_options(**quiet))
+
+
+async def mark_cancelled(session: AsyncSession, reasons: Iterable[tuple[int, str]]) -> None:
+    """Give claimed deliveries up before they were sent, each with its reason."""
+    for number, reason in reasons:
+        await session.execute(
+            update(DeliveryRow)
+            .where(DeliveryRow.id == number)
+            .values(state="cancelled", due_at=None, reason=reason)
+            .execution_options(synchronize_session=False)
+        )
+
+
+async def mark_endpoints(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Write down how endpoints behaved: `red` with the reason, or `ok`."""
+    if rows:
+        await session.execute(upsert(session, EndpointRow), rows)
+
+
+async def endpoints(session: AsyncSession, campus: str) -> list[EndpointRow]:
+    """Return how the endpoints of a campus that were ever used behaved last."""
+    query = select(EndpointRow).where(EndpointRow.campus == campus).order_by(EndpointRow.person, EndpointRow.endpoint)
+    return list((await session.execute(query)).scalars())
+
+
+async def of_alerts(session: AsyncSession, alerts: Collection[int]) -> list[DeliveryRow]:
+    """Return the deliveries of alerts in their order."""
+    query = select(DeliveryRow).where(DeliveryRow.alert.in_(alerts)).order_by(DeliveryRow.id)
+    return list((await session.execute(query.execution_options(populate_existing=True))).scalars())
+
+
+async def find(
+    session: AsyncSession, *, campus: str | None = None, before_id: int | None = None, limit: int = 100
+) -> list[DeliveryRow]:
+    """Return deliveries, the newest first."""
+    query = select(DeliveryRow).order_by(DeliveryRow.id.desc()).limit(limit)
+    if campus:
+        query = query.where(DeliveryRow.campus == campus)
+    if before_id is not None:
+        query = query.where(DeliveryRow.id < before_id)
+    return list((await session.execute(query)).scalars())
+
+
+async def attempts_of(session: AsyncSession, deliveries: Collection[int]) -> dict[int, list[AttemptRow]]:
+    """Return the attempts of deliveries, by delivery, in their order."""
+    query = select(AttemptRow).where(AttemptRow.delivery.in_(deliveries)).order_by(AttemptRow.id)
+    found: dict[int, list[AttemptRow]] = {}
+    for row in (await session.execute(query)).scalars() if deliveries else ():
+        found.setdefault(row.delivery, []).append(row)
+    return found
+
+
+async def reached(session: AsyncSession, alert: int) -> list[DeliveryRow]:
+    """Return one delivery for each endpoint that has, or may have, heard of an alert."""
+    query = (
+        select(DeliveryRow)
+        .where(
+            DeliveryRow.alert == alert,
+            DeliveryRow.state.in_(REACHED),
+            DeliveryRow.kind.in_(("alert", "reminder", "correction")),
+        )
+        .order_by(DeliveryRow.id)
+    )
+    rows = (await session.execute(query)).scalars()
+    return list({row.place: row for row in rows}.values())
+
+
+async def next_due(session: AsyncSession) -> datetime | None:
+    """Return when the next delivery is due, or None if none is."""
+    return (await session.execute(select(func.min(DeliveryRow.due_at)))).scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much is waiting: how many deliveries, and since when the oldest one could have gone out."""
+
+    waiting: int
+    overdue: int
+    oldest_due_at: datetime | None
+
+
+async def depth(session: AsyncSession, now: datetime) -> Depth:
+    """Return how full the outbox is."""
+    overdue = func.count(DeliveryRow.id).filter(DeliveryRow.due_at <= now)
+    query = select(func.count(DeliveryRow.id), overdue, func.min(DeliveryRow.due_at))
+    waiting, late, oldest = (await session.execute(query.where(DeliveryRow.due_at.is_not(None)))).one()
+    return Depth(int(waiting), int(late), oldest)
+
+
+async def count_states(session: AsyncSession) -> dict[str, int]:
+    """Return how many deliveries there are in each state."""
+    query = select(DeliveryRow.state, func.count(DeliveryRow.id)).group_by(DeliveryRow.state)
+    return {state: int(count) for state, count in (await session.execute(query)).all()}
+
+
+async def purge(session: AsyncSession, alerts: Collection[int]) -> None:
+    """Forget the deliveries of alerts, their attempts with them."""
+    if alerts:
+        await session.execute(delete(DeliveryRow).where(DeliveryRow.alert.in_(alerts)))

@@ -1,0 +1,391 @@
+"""Alerts, their timelines and their waiting steps, as rows.
+
+At most one alert of a campus, rule and key is open: an index sees to it, whoever writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import msgspec
+from sqlalchemy import ForeignKey, Index, Table, Text, delete, func, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from alerts import outbox
+from alerts.alert import Alert
+from core.database import Base, BigId, insert
+from core.errors import NotFound
+from core.findings import Finding
+
+T = TypeVar("T")
+CHUNK: Final = 500
+"""How many keys one query asks for; SQLite and PostgreSQL both bound the parameters of a statement."""
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
+
+
+class AlertRow(Base):
+    """One alert; the columns are the fields of `alerts.alert.Alert`."""
+
+    __tablename__ = "alerts"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    campus: Mapped[str]
+    rule: Mapped[str]
+    rule_version: Mapped[int]
+    key: Mapped[str]
+    entity: Mapped[str]
+    code: Mapped[str]
+    severity: Mapped[str]
+    exercise: Mapped[str]
+    title: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    do: Mapped[list[Any]]
+    group: Mapped[str | None]
+    because: Mapped[dict[str, Any]]
+    late: Mapped[bool]
+    condition: Mapped[str]
+    momentary: Mapped[bool]
+    latched: Mapped[bool]
+    began_at: Mapped[datetime]
+    opened_at: Mapped[datetime]
+    heard_at: Mapped[datetime]
+    cleared_at: Mapped[datetime | None]
+    count: Mapped[int]
+    opening: Mapped[int]
+    previous: Mapped[int | None]
+    suppressed: Mapped[str | None]
+    acknowledged_by: Mapped[str | None]
+    acknowledged_at: Mapped[datetime | None]
+    on_scene_by: Mapped[str | None]
+    on_scene_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+    closed_at: Mapped[datetime | None]
+    disposition: Mapped[str | None]
+    note: Mapped[str] = mapped_column(Text)
+    policy: Mapped[dict[str, Any]]
+    generation: Mapped[int]
+    first_generation: Mapped[int]
+    noticed_at: Mapped[datetime | None]
+    next_step_at: Mapped[datetime | None]
+    urgency: Mapped[str]
+    certainty: Mapped[str]
+    cap_status: Mapped[str]
+    msg_type: Mapped[str]
+    references: Mapped[list[Any]]
+
+    __table_args__ = (
+        Index("uq_alerts_open", "campus", "rule", "key", unique=True, **_where("closed_at IS NULL")),
+        Index("uq_alerts_open_code", "code", unique=True, **_where("closed_at IS NULL")),
+        Index(None, "campus", "rule", "key", "id"),
+        Index(None, "opened_at"),
+        Index("ix_alerts_next_step_at", "next_step_at", **_where("next_step_at IS NOT NULL")),
+    )
+
+
+class EventRow(Base):
+    """One line of an alert's timeline: what happened, when, by whom, in words."""
+
+    __tablename__ = "alert_events"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    alert: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    event: Mapped[str]
+    who: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]]
+
+
+class StepRow(Base):
+    """One step that waits for its time: to tell people (`notify`), those who have it (`again`), or to close."""
+
+    __tablename__ = "alert_steps"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    alert: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"))
+    generation: Mapped[int]
+    step: Mapped[int]
+    repeat: Mapped[int]
+    kind: Mapped[str]
+    due_at: Mapped[datetime]
+    state: Mapped[str]
+    """`waiting`, `done`, or `stopped`: its answer came first."""
+
+    __table_args__ = (
+        Index("ix_alert_steps_waiting", "due_at", **_where("state = 'waiting'")),
+        Index(None, "alert", "state"),
+    )
+
+
+class ShadowRow(Base):
+    """What a rule in shadow would have said; nobody was told."""
+
+    __tablename__ = "shadow_findings"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    campus: Mapped[str]
+    rule: Mapped[str]
+    rule_version: Mapped[int]
+    key: Mapped[str]
+    state: Mapped[str]
+    severity: Mapped[str]
+    at: Mapped[datetime]
+    text: Mapped[str] = mapped_column(Text)
+    because: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "campus", "rule", "id"),)
+
+
+_TABLE: Final = AlertRow.__table__
+assert isinstance(_TABLE, Table)
+_FIELDS: Final = tuple(Alert.__struct_fields__)
+
+
+def _values(alert: Alert) -> dict[str, Any]:
+    return {name: getattr(alert, name) for name in _FIELDS}
+
+
+def _alert(row: AlertRow) -> Alert:
+    return msgspec.convert({name: getattr(row, name) for name in _FIELDS}, Alert)
+
+
+async def add(session: AsyncSession, alerts: Sequence[Alert]) -> list[int]:
+    """Write new alerts, each with a code of its own; return their numbers in the same order."""
+    if not alerts:
+        return []
+    rows = [{name: value for name, value in _values(alert).items() if name != "id"} for alert in alerts]
+    written = await session.execute(insert(session, AlertRow).returning(AlertRow.code, AlertRow.id), rows)
+    numbers = {row.code: row.id for row in written}
+    return [numbers[alert.code] for alert in alerts]
+
+
+async def change(session: AsyncSession, alerts: Sequence[Alert]) -> None:
+    """Write alerts that have moved."""
+    if alerts:
+        await session.execute(update(AlertRow), [_values(alert) for alert in alerts])
+
+
+async def get(session: AsyncSession, number: int) -> Alert:
+    """Return an alert; NotFound if there is none of that number."""
+    row = await session.get(AlertRow, number, populate_existing=True)
+    if row is None:
+        raise NotFound(f"there is no alert {number}")
+    return _alert(row)
+
+
+async def get_all(session: AsyncSession, numbers: Collection[int]) -> dict[int, Alert]:
+    """Return alerts by number; those that do not exist are left out."""
+    found: dict[int, Alert] = {}
+    for chunk in _chunks(sorted(numbers)):
+        query = select(AlertRow).where(AlertRow.id.in_(chunk)).execution_options(populate_existing=True)
+        found.update({row.id: _alert(row) for row in (await session.execute(query)).scalars()})
+    return found
+
+
+async def open_at(session: AsyncSession, places: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], Alert]:
+    """Return the open alerts at (campus, rule, key)."""
+    found: dict[tuple[str, str, str], Alert] = {}
+    for chunk in _chunks(sorted(places)):
+        here = tuple_(AlertRow.campus, AlertRow.rule, AlertRow.key).in_(chunk)
+        query = select(AlertRow).where(AlertRow.closed_at.is_(None), here).execution_options(populate_existing=True)
+        for row in (await session.execute(query)).scalars():
+            found[row.campus, row.rule, row.key] = _alert(row)
+    return found
+
+
+async def latest_closed(
+    session: AsyncSession, places: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Alert]:
+    """Return the alert closed last at each (campus, rule, key) that ever had one."""
+    found: dict[tuple[str, str, str], Alert] = {}
+    for chunk in _chunks(sorted(places)):
+        here = tuple_(AlertRow.campus, AlertRow.rule, AlertRow.key).in_(chunk)
+        latest = (
+            select(func.max(AlertRow.id))
+            .where(AlertRow.closed_at.is_not(None), here)
+            .group_by(AlertRow.campus, AlertRow.rule, AlertRow.key)
+        )
+        query = select(AlertRow).where(AlertRow.id.in_(latest)).execution_options(populate_existing=True)
+        for row in (await session.execute(query)).scalars():
+            found[row.campus, row.rule, row.key] = _alert(row)
+    return found
+
+
+async def codes_in_use(session: AsyncSession, codes: Collection[str]) -> set[str]:
+    """Return which of these codes open alerts have."""
+    query = select(AlertRow.code).where(AlertRow.closed_at.is_(None))
+    found: set[str] = set()
+    for chunk in _chunks(sorted(codes)):
+        found.update((await session.execute(query.where(AlertRow.code.in_(chunk)))).scalars())
+    return found
+
+
+async def find(
+    session: AsyncSession,
+    *,
+    state: str | None = None,
+    severity: str | None = None,
+    rule: str | None = None,
+    campus: str | None = None,
+    since: datetime | None = None,
+    before_id: int | None = None,
+    limit: int = 100,
+) -> list[Alert]:
+    """Return alerts, the newest first. `state` is `open` or `closed`; `since` is about the opening."""
+    query = select(AlertRow).order_by(AlertRow.id.desc()).limit(limit).execution_options(populate_existing=True)
+    if state:
+        query = query.where(AlertRow.closed_at.is_(None) if state == "open" else AlertRow.closed_at.is_not(None))
+    if severity:
+        query = query.where(AlertRow.severity == severity)
+    if rule:
+        query = query.where(AlertRow.rule == rule)
+    if campus:
+        query = query.where(AlertRow.campus == campus)
+    if since:
+        query = query.where(AlertRow.opened_at >= since)
+    if before_id is not None:
+        query = query.where(AlertRow.id < before_id)
+    return [_alert(row) for row in (await session.execute(query)).scalars()]
+
+
+async def add_events(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Write lines of timelines."""
+    if rows:
+        await session.execute(insert(session, EventRow), rows)
+
+
+async def timeline(session: AsyncSession, alert: int) -> list[EventRow]:
+    """Return the timeline of an alert in its order."""
+    query = select(EventRow).where(EventRow.alert == alert).order_by(EventRow.id)
+    return list((await session.execute(query)).scalars())
+
+
+async def events_after(session: AsyncSession, last_id: int, limit: int = 1000) -> list[EventRow]:
+    """Return what happened to any alert after the line numbered `last_id`, in order."""
+    query = select(EventRow).where(EventRow.id > last_id).order_by(EventRow.id).limit(limit)
+    return list((await session.execute(query)).scalars())
+
+
+async def add_steps(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
+    """Write steps that wait, or that are done already."""
+    if rows:
+        await session.execute(insert(session, StepRow), rows)
+
+
+async def steps_due(session: AsyncSession, now: datetime, limit: int = 1000) -> list[StepRow]:
+    """Return waiting steps whose time has come, the longest overdue first."""
+    query = (
+        select(StepRow)
+        .where(StepRow.state == "waiting", StepRow.due_at <= now)
+        .order_by(StepRow.due_at, StepRow.id)
+        .limit(limit)
+        .execution_options(populate_existing=True)
+    )
+    return list((await session.execute(query)).scalars())
+
+
+async def waiting_steps(session: AsyncSession, alerts: Collection[int]) -> dict[int, list[StepRow]]:
+    """Return the steps of alerts that still wait, by alert, the next one first."""
+    found: dict[int, list[StepRow]] = {}
+    for chunk in _chunks(sorted(alerts)):
+        query = (
+            select(StepRow)
+            .where(StepRow.alert.in_(chunk), StepRow.state == "waiting")
+            .order_by(StepRow.due_at, StepRow.id)
+            .execution_options(populate_existing=True)
+        )
+        for row in (await session.execute(query)).scalars():
+            found.setdefault(row.alert, []).append(row)
+    return found
+
+
+async def end_steps(session: AsyncSession, steps: Collection[int], state: str) -> None:
+    """Mark steps as `done` or `stopped`."""
+    for chunk in _chunks(sorted(steps)):
+        statement = update(StepRow).where(StepRow.id.in_(chunk)).values(state=state)
+        await session.execute(statement.execution_options(synchronize_session=False))
+
+
+async def postpone(session: AsyncSession, alerts: Collection[int], until: datetime) -> None:
+    """Let the steps of alerts that are due before an instant wait until then."""
+    if alerts:
+        mine = (StepRow.alert.in_(alerts), StepRow.state == "waiting", StepRow.due_at < until)
+        statement = update(StepRow).where(*mine).values(due_at=until)
+        await session.execute(statement.execution_options(synchronize_session=False))
+
+
+async def next_step_at(session: AsyncSession) -> datetime | None:
+    """Return when the next step is due, or None if none waits."""
+    return (await session.execute(select(func.min(StepRow.due_at)).where(StepRow.state == "waiting"))).scalar()
+
+
+async def late(session: AsyncSession, before: datetime, limit: int = 1000) -> list[int]:
+    """Return open alerts whose next step should have happened before an instant."""
+    query = select(AlertRow.id).where(AlertRow.next_step_at < before, AlertRow.closed_at.is_(None))
+    return list((await session.execute(query.order_by(AlertRow.next_step_at).limit(limit))).scalars())
+
+
+async def forgotten(session: AsyncSession, before: datetime, limit: int = 1000) -> list[int]:
+    """Return open alerts from before an instant whose policy was never begun."""
+    query = select(AlertRow.id).where(
+        AlertRow.closed_at.is_(None),
+        AlertRow.acknowledged_by.is_(None),
+        AlertRow.suppressed.is_(None),
+        AlertRow.generation == 0,
+        AlertRow.opened_at < before,
+    )
+    return list((await session.execute(query.order_by(AlertRow.id).limit(limit))).scalars())
+
+
+async def add_shadows(session: AsyncSession, findings: Sequence[Finding]) -> None:
+    """Write down what rules in shadow have found."""
+    rows = [
+        {
+            "campus": each.campus,
+            "rule": each.rule,
+            "rule_version": each.version,
+            "key": each.key,
+            "state": each.state,
+            "severity": each.severity,
+            "at": each.at,
+            "text": each.text,
+            "because": each.because,
+        }
+        for each in findings
+    ]
+    if rows:
+        await session.execute(insert(session, ShadowRow), rows)
+
+
+async def shadows(
+    session: AsyncSession, *, campus: str, rule: str | None = None, before_id: int | None = None, limit: int = 100
+) -> list[ShadowRow]:
+    """Return what rules in shadow have found, the newest first."""
+    query = select(ShadowRow).where(ShadowRow.campus == campus).order_by(ShadowRow.id.desc()).limit(limit)
+    if rule:
+        query = query.where(ShadowRow.rule == rule)
+    if before_id is not None:
+        query = query.where(ShadowRow.id < before_id)
+    return list((await session.execute(query)).scalars())
+
+
+async def purge(session: AsyncSession, before: datetime, limit: int = 1000) -> int:
+    """Forget alerts closed before an instant, with all that belongs to them; return how many went (at most `limit`)."""
+    query = select(AlertRow.id).where(AlertRow.closed_at < before).order_by(AlertRow.id).limit(limit)
+    numbers = list((await session.execute(query)).scalars())
+    if numbers:
+        await outbox.purge(session, numbers)
+        for row in (EventRow, StepRow):
+            await session.execute(delete(row).where(row.alert.in_(numbers)))
+        await session.execute(delete(AlertRow).where(AlertRow.id.in_(numbers)))
+    return len(numbers)
+
+
+def _chunks(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))

@@ -1,0 +1,1 @@
+"""Shows: the HTTP API, the event stream, and the pages people look at."""

@@ -1,0 +1,171 @@
+"""Who may do what: tokens as rows, and the roles.
+
+A token is shown once, when it is made, and kept as its SHA-256 alone: 256 random bits need no slow hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, get_args
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, BigId
+from core.errors import BadInput, NotFound, Problem, Unauthorized
+
+Role = Literal["viewer", "sro", "admin", "device", "tester"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+Action = Literal["read", "answer", "declare", "send", "administer"]
+MAY: Final[dict[Role, frozenset[Action]]] = {
+    "viewer": frozenset(("read",)),
+    "sro": frozenset(("read", "answer", "declare")),
+    "admin": frozenset(("read", "answer", "declare", "send", "administer")),
+    "device": frozenset(("send",)),
+    "tester": frozenset(("read", "declare", "send")),
+}
+"""`answer` an alert, `declare` a campus state, `send` messages. A tester's messages can only be drill or test."""
+PREFIX: Final = "hw_"
+TOUCH: Final = timedelta(minutes=1)
+"""How exact `last_used_at` is; noting every request would make every read a write."""
+
+
+class TokenRow(Base):
+    """A token of a program, or of a person who signs in with it."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    def is_valid(self, now: datetime) -> bool:
+        """Return whether the token opens anything at an instant."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `kind` is what `id` numbers."""
+
+    kind: Literal["token", "user"]
+    id: int
+    name: str
+    role: Role
+    is_stale: bool = False
+    """Nobody has noted for a while that this caller was here."""
+
+    def may(self, action: Action) -> bool:
+        """Return whether the caller's role allows an action."""
+        return action in MAY[self.role]
+
+    @property
+    def trial_only(self) -> bool:
+        """Whether the caller may speak only as a drill or a test."""
+        return self.role == "tester"
+
+    @property
+    def actor(self) -> str:
+        """The name for the record, and for whoever reads who has taken an alert."""
+        return f"{self.kind}:{self.name}"
+
+
+def roles_for(action: Action) -> str:
+    """Return the roles that may do an action, in words."""
+    return " or ".join(role for role in ROLES if action in MAY[role])
+
+
+async def create_token(
+    session: AsyncSession, *, name: str, role: str, now: datetime, expires_at: datetime | None = None
+) -> str:
+    """Make a token and return its text, which can never be read again. BadInput where name or role will not do."""
+    token, _ = await new_token(session, name=name, role=role, now=now, expires_at=expires_at)
+    return token
+
+
+async def new_token(
+    session: AsyncSession, *, name: str, role: str, now: datetime, expires_at: datetime | None = None
+) -> tuple[str, TokenRow]:
+    """Make a token and return its text with its row; see `create_token`."""
+    name = name.strip()
+    problems = []
+    if not name or len(name) > 100:
+        problems.append(Problem("is required; at most 100 characters", "name"))
+    if role not in ROLES:
+        problems.append(Problem(f"no role {role!r}; there are {', '.join(ROLES)}", "role"))
+    if expires_at is not None and expires_at <= now:
+        problems.append(Problem("lies in the past", "expires_at"))
+    if problems:
+        raise BadInput(problems)
+    token = PREFIX + secrets.token_urlsafe(32)
+    row = TokenRow(name=name, role=role, hash=_digest(token), created_at=now, expires_at=expires_at)
+    session.add(row)
+    await session.flush()
+    return token, row
+
+
+async def check(session: AsyncSession, bearer: str, now: datetime) -> Caller:
+    """Return who a token belongs to; Unauthorized, in the same words, if it is unknown, expired or revoked."""
+    digest = _digest(bearer)
+    row = (await session.execute(select(TokenRow).where(TokenRow.hash == digest))).scalar_one_or_none()
+    # The search is by digest, so its time tells nothing about the token; neither does this comparison.
+    if row is None or not hmac.compare_digest(row.hash, digest):
+        raise Unauthorized(_NOT_VALID)
+    return _caller(row, now)
+
+
+async def recall(session: AsyncSession, token: int, now: datetime) -> Caller:
+    """Return who signed in with the token numbered `token`; Unauthorized if it is no longer valid."""
+    row = await session.get(TokenRow, token)
+    if row is None:
+        raise Unauthorized(_NOT_VALID)
+    return _caller(row, now)
+
+
+async def touch(session: AsyncSession, caller: Caller, now: datetime) -> None:
+    """Note that the caller was here."""
+    await session.execute(update(TokenRow).where(TokenRow.id == caller.id).values(last_used_at=now))
+
+
+async def tokens(session: AsyncSession, *, before_id: int | None = None, limit: int = 100) -> list[TokenRow]:
+    """Return tokens, the newest first."""
+    query = select(TokenRow).order_by(TokenRow.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(TokenRow.id < before_id)
+    return list((await session.execute(query)).scalars())
+
+
+async def revoke(session: AsyncSession, token: int, now: datetime) -> TokenRow:
+    """End a token now and for good, with the sessions made with it; NotFound if there is none."""
+    row = await session.get(TokenRow, token)
+    if row is None:
+        raise NotFound(f"no token {token}")
+    if row.revoked_at is None:
+        row.revoked_at = now
+        await session.flush()
+    return row
+
+
+_NOT_VALID = "this token is not valid: unknown, expired or revoked"
+
+
+def _caller(row: TokenRow, now: datetime) -> Caller:
+    if not row.is_valid(now):
+        raise Unauthorized(_NOT_VALID)
+    role = next(role for role in ROLES if role == row.role)
+    stale = row.last_used_at is None or row.last_used_at <= now - TOUCH
+    return Caller("token", row.id, row.name, role, is_stale=stale)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

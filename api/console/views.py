@@ -1,0 +1,119 @@
+"""The pieces of the live page, as its template takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+ALERTS_SHOWN: Final = 200
+"""More open alerts than anybody can read; the gravest come first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """Something that must be seen before all else."""
+
+    id: str
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An open alert, as the page shows it."""
+
+    id: int
+    code: str
+    severity: str
+    exercise: str
+    title: str
+    text: str
+    site: str
+    zone: ZoneInfo
+    began_at: datetime
+    cleared_at: datetime | None
+    momentary: bool
+    count: int
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    on_scene_by: str | None
+    suppressed: str | None
+    told: str
+    do: Sequence[str]
+    dispositions: Sequence[tuple[str, str]]
+    rank: int
+    mark: str
+
+    @property
+    def taken(self) -> bool:
+        """Whether somebody has it."""
+        return self.acknowledged_by is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A door, as the page shows it."""
+
+    campus: str
+    id: str
+    name: str
+    number: str
+    position: str | None
+    since: datetime | None
+    lock: str | None
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A delivery, as the page shows it."""
+
+    id: int
+    code: str
+    to: str
+    at: datetime
+    zone: ZoneInfo
+    state: str
+    words: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One campus with its doors."""
+
+    id: str
+    name: str
+    doors: Sequence[Tile]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything on the live page, as of one instant; `last_id` is where its stream goes on."""
+
+    now: datetime
+    zone: ZoneInfo
+    last_id: int
+    banners: Sequence[Banner]
+    cards: Sequence[Card]
+    sites: Sequence[Site]
+    deliveries: Sequence[Line]
+
+    @property
+    def counts(self) -> str:
+        """How much is open, in one line."""
+        if not self.cards:
+            return "none"
+        waiting = sum(not card.taken for card in self.cards)
+        shown = f"{len(self.cards)}{'+' if len(self.cards) == ALERTS_SHOWN else ''} open"
+        return f"{shown}, {waiting} with nobody on it" if waiting else f"{shown}, all taken"
+
+    @property
+    def title(self) -> str:
+        """The title of the window: how many alerts nobody has comes first."""
+        waiting = sum(not card.taken for card in self.cards)
+        name = self.sites[0].name if len(self.sites) == 1 else "Hallwatch"
+        return f"({waiting}) {name}" if waiting else name

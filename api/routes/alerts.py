@@ -1,0 +1,96 @@
+"""Alerts: what is open, what was, all that belongs to one, and people's answers to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+
+from alerts import desk, outbox, shapes, store
+from alerts.alert import Alert
+from alerts.desk import Answer
+from api.deps import Answerer, Now, Reader, Reading, Writing
+from api.listing import AfterId, Instant, Limit, Number, Page, Words, piece
+from api.schemas import AlertDetail, AlertShown, Answered, Note, ProblemDetails, Resolution
+from core.findings import Severity
+
+router = APIRouter(tags=["alerts"])
+_NOT_POSSIBLE: dict[int | str, dict[str, Any]] = {
+    404: {"model": ProblemDetails, "description": "No such alert"},
+    409: {"model": ProblemDetails, "description": "Not possible in its present state; `detail` says why"},
+}
+
+
+@router.get("/alerts")
+async def list_alerts(
+    session: Reading,
+    _caller: Reader,
+    after: AfterId,
+    state: Annotated[Literal["open", "closed"] | None, Query(description="`open` is everything not closed.")] = None,
+    severity: Severity | None = None,
+    rule: Words | None = None,
+    campus: Words | None = None,
+    since: Annotated[Instant | None, Query(description="Opened at or after.")] = None,
+    limit: Limit = 100,
+) -> Page[AlertShown]:
+    """Return alerts, the newest first."""
+    found = await store.find(
+        session,
+        state=state,
+        severity=severity,
+        rule=rule,
+        campus=campus,
+        since=since,
+        before_id=after,
+        limit=limit + 1,
+    )
+    shown, following = piece(found, limit, lambda alert: alert.id)
+    return Page(items=[_shown(alert) for alert in shown], next=following)
+
+
+@router.get("/alerts/{number}", responses={404: _NOT_POSSIBLE[404]})
+async def show_alert(session: Reading, _caller: Reader, number: Number) -> AlertDetail:
+    """Return one alert with its evidence, its timeline, every delivery and its attempts, and its next step."""
+    alert = await store.get(session, number)
+    rows = await outbox.of_alerts(session, [number])
+    attempts = await outbox.attempts_of(session, [row.id for row in rows])
+    return AlertDetail.model_validate(
+        shapes.as_json(alert)
+        | {
+            "timeline": [shapes.event_json(event) for event in await store.timeline(session, number)],
+            "deliveries": shapes.deliveries_json(rows, attempts),
+        }
+    )
+
+
+@router.post("/alerts/{number}/ack", responses=_NOT_POSSIBLE)
+async def acknowledge(session: Writing, caller: Answerer, now: Now, number: Number) -> Answered:
+    """Take an alert: the waiting steps stop. If somebody else has it, `words` says who, and it stays theirs."""
+    return _answered(await desk.acknowledge(session, number, who=caller.actor, now=now))
+
+
+@router.post("/alerts/{number}/on-scene", responses=_NOT_POSSIBLE)
+async def go_on_scene(session: Writing, caller: Answerer, now: Now, number: Number) -> Answered:
+    """Say that one is on the spot."""
+    return _answered(await desk.on_scene(session, number, who=caller.actor, now=now))
+
+
+@router.post("/alerts/{number}/resolve", responses=_NOT_POSSIBLE)
+async def resolve(session: Writing, caller: Answerer, now: Now, number: Number, said: Resolution) -> Answered:
+    """Close an alert, saying what it was."""
+    how = {"disposition": said.disposition, "note": said.note}
+    return _answered(await desk.resolve(session, number, who=caller.actor, now=now, **how))
+
+
+@router.post("/alerts/{number}/note", responses=_NOT_POSSIBLE)
+async def note(session: Writing, caller: Answerer, now: Now, number: Number, said: Note) -> Answered:
+    """Keep something with an alert."""
+    return _answered(await desk.note(session, number, who=caller.actor, text=said.text, now=now))
+
+
+def _shown(alert: Alert) -> AlertShown:
+    return AlertShown.model_validate(shapes.as_json(alert))
+
+
+def _answered(answer: Answer) -> Answered:
+    return Answered(alert=_shown(answer.alert), changed=answer.changed, words=answer.text)

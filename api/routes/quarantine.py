@@ -1,0 +1,74 @@
+"""The quarantine: what could not be read, why, and another try once the mapping or the campus is mended."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from api.deps import Administrator, InHouse, Now, Reader, Reading
+from api.listing import AfterId, Instant, Limit, Number, Page, Words, piece
+from api.routes.messages import receipt_shown
+from api.schemas import QuarantinedShown, ReceiptShown
+from core import audit
+from core.errors import Conflict, NotFound
+from ingest import quarantine
+from ingest.quarantine import QuarantineRow, masked
+
+router = APIRouter(tags=["quarantine"])
+
+
+@router.get("/quarantine")
+async def list_quarantine(
+    session: Reading,
+    _caller: Reader,
+    after: AfterId,
+    campus: Words | None = None,
+    reason: Words | None = None,
+    since: Instant | None = None,
+    until: Instant | None = None,
+    limit: Limit = 100,
+) -> Page[QuarantinedShown]:
+    """Return what could not be read, the newest first. Values that look personal are masked."""
+    rows = await quarantine.find(
+        session, campus=campus, reason=reason, since=since, until=until, before_id=after, limit=limit + 1
+    )
+    shown, following = piece(rows, limit, lambda row: row.id)
+    return Page(items=[_shown(row) for row in shown], next=following)
+
+
+@router.post("/quarantine/{number}/replay")
+async def replay(house: InHouse, caller: Administrator, now: Now, number: Number) -> ReceiptShown:
+    """Read a payload again, as if it had just come in. What still cannot be read is quarantined anew."""
+    async with house.database.reading() as session:
+        row = await quarantine.get(session, number)
+    if row is None:
+        raise NotFound(f"nothing in quarantine has the number {number}")
+    if row.replayed_at is not None:
+        raise Conflict(f"this was replayed already, at {row.replayed_at.isoformat(timespec='seconds')}")
+    if not row.is_whole:
+        raise Conflict(f"only the beginning of this payload is kept; it had {row.size} bytes")
+    receipt = await house.receive([row.heard])
+    # Marked whatever came of it: what still cannot be read has a row of its own by now.
+    async with house.database.transaction() as session:
+        await quarantine.mark_replayed(session, number, now)
+        await audit.record(
+            session,
+            at=now,
+            actor=caller.actor,
+            action="quarantine.replay",
+            subject=f"quarantine:{number}",
+            detail={"accepted": receipt.accepted},
+        )
+    return receipt_shown(receipt)
+
+
+def _shown(row: QuarantineRow) -> QuarantinedShown:
+    return QuarantinedShown(
+        id=row.id,
+        campus=row.campus,
+        topic=row.topic,
+        reason=row.reason,
+        received_at=row.received_at,
+        payload=masked(row.payload),
+        size=row.size,
+        replayed_at=row.replayed_at,
+    )

@@ -1,0 +1,1 @@
+"""The roof: joins the rooms that do not know each other, and runs them."""

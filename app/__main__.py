@@ -1,0 +1,5 @@
+"""`python -m app` is `hallwatch`."""
+
+from app.cli import main
+
+main()

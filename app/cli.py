@@ -1,0 +1,320 @@
+"""The command `hallwatch`. Each command is thin: it reads its words, calls one room, prints, and picks the status.
+
+Exit status 0: done; 1: it ran and something failed or fell short; 2: bad usage or bad input, one line a problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from core import log
+from core.errors import BadInput, HallwatchError, Problem
+from core.settings import Settings
+from core.settings import load as load_settings
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Hallwatch watches a school campus and tells the right people in time.",
+    epilog="Settings come from HALLWATCH_* or hallwatch.toml; see docs/operations.md.",
+)
+db = typer.Typer(no_args_is_help=True, help="The database.")
+token = typer.Typer(no_args_is_help=True, help="Tokens for programs and first sign-ins.")
+audit = typer.Typer(no_args_is_help=True, help="The record of who did what.")
+cli.add_typer(db, name="db")
+cli.add_typer(token, name="token")
+cli.add_typer(audit, name="audit")
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Paths = Annotated[list[Path], typer.Argument(help="Files or folders (YAML or JSON).", metavar="PATH…")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """Run the command line; every error of ours becomes lines on stderr and an exit status, never a traceback."""
+    try:
+        cli()
+    except BadInput as bad:
+        for problem in bad.problems:
+            print(problem, file=sys.stderr)
+        sys.exit(2)
+    except HallwatchError as error:
+        print(f"{error.title}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _run(work: Coroutine[Any, Any, int]) -> None:
+    raise typer.Exit(asyncio.run(work))
+
+
+def _settings(**overrides: Any) -> Settings:
+    settings = load_settings(**overrides)
+    log.configure(settings.log_level)
+    return settings
+
+
+@cli.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the API and the console.")] = 8080,
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How many times faster the campus lives.")] = 1.0,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Keep the data here (default: a temporary folder).")
+    ] = None,
+) -> None:
+    """Run the whole service with its own broker, database, a simulated campus and a stand-in phone."""
+    from app.demo import run
+
+    log.configure("warning")
+    _run(run(port=port, speed=speed, folder=folder, out=out))
+
+
+@cli.command()
+def serve(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ROLE", help="ingest, courier or api; may be repeated.")
+    ] = None,
+) -> None:
+    """Run the service: listen, judge, tell, show. The database is migrated first; SIGTERM ends it cleanly."""
+    from app.loops import ROLES, run
+
+    wrong = [role for role in only or () if role not in ROLES]
+    if wrong:
+        raise BadInput([Problem(f"no role {wrong[0]!r}; there are {', '.join(ROLES)}", where="--only")])
+    settings = _settings()
+    settings.require_secret()
+    _run(run(settings, frozenset(only or ROLES)))
+
+
+@cli.command()
+def check(paths: Paths, as_json: AsJson = False) -> None:
+    """Check campus, rule, policy and mapping files, and run the tests and examples inside them."""
+    from app import documents, lint
+
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    summary = ""
+    try:
+        files = documents.read(paths)
+        problems, warnings, summary = documents.prove(files), lint.warnings(files), files.summary
+    except BadInput as bad:
+        problems = list(bad.problems)
+    if as_json:
+        found = [("error", each) for each in problems] + [("warning", each) for each in warnings]
+        print(json.dumps({"ok": not problems, "problems": [_plain(kind, each) for kind, each in found]}, indent=2))
+        raise typer.Exit(2 if problems else 0)
+    for each in warnings:
+        err.print(f"[yellow]warning[/yellow] {each}", markup=True)
+    if problems:
+        raise BadInput(problems)
+    out.print(f"fine: {summary}")
+
+
+def _plain(kind: str, problem: Problem) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "file": problem.file,
+        "line": problem.line,
+        "field": problem.where,
+        "message": problem.message,
+    }
+
+
+@cli.command()
+def load(
+    paths: Paths, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the difference.")] = False
+) -> None:
+    """Make the database say what the files say, and print what that changes. Loading twice changes nothing."""
+    from app import documents
+    from app.wiring import opened
+
+    files = documents.read(paths)
+    problems = documents.prove(files)
+    if problems:
+        raise BadInput(problems)
+
+    async def work() -> int:
+        async with opened(_settings()) as store, store.database.transaction() as session:
+            changes = await documents.load(
+                session, store.vault, files, now=store.clock.now(), by="command line", dry_run=dry_run
+            )
+        for change in changes:
+            print(documents.told(change))
+        print(f"{len(changes)} changes{' would be made' if dry_run else ''}" if changes else "nothing to change")
+        return 0
+
+    _run(work())
+
+
+@cli.command()
+def dump(folder: Annotated[Path, typer.Argument(help="The folder to write to.", metavar="DIR")]) -> None:
+    """Write what the database says as files that `load` reads. They hold endpoint URLs: keep them private."""
+    from app import documents
+    from app.wiring import opened
+
+    async def work() -> int:
+        async with opened(_settings()) as store, store.database.reading() as session:
+            files = await documents.dump(session, store.vault)
+        for path in documents.write(folder, files):
+            print(path)
+        return 0
+
+    _run(work())
+
+
+@cli.command()
+def replay(
+    messages: Annotated[
+        Path, typer.Argument(help="Recorded messages, one JSON object a line.", metavar="MESSAGES.jsonl")
+    ],
+    campus: Annotated[Path, typer.Option(help="The campus file.", metavar="FILE")],
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option(help="Rule files or folders; without them the shipped protocols.", metavar="PATH"),
+    ] = None,
+    alerts: Annotated[bool, typer.Option("--alerts", help="Print what alerts and notices would come of it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run recorded messages through the live engine, without a database or a broker, and print what it finds."""
+    from app import rehearsal
+
+    raise typer.Exit(rehearsal.run(messages, campus, rules or [], alerts=alerts, as_json=as_json))
+
+
+@cli.command()
+def simulate(
+    scenario: Annotated[
+        str, typer.Argument(help="A scenario file, or the name of one that ships.", metavar="SCENARIO")
+    ],
+    broker: Annotated[str | None, typer.Option(help="The broker (default: HALLWATCH_MQTT_URL).", metavar="URL")] = None,
+    speed: Annotated[float, typer.Option(min=0.0, help="Times real time; 0: as fast as possible.")] = 1.0,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option("--fault", help="duplicate, reorder, delay, drop or skew.", metavar="KIND=RATE")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Speak as real devices do: people will be told.")] = False,
+    expect: Annotated[bool, typer.Option("--expect", help="Ask the API whether the expected alerts came.")] = False,
+    record: Annotated[Path | None, typer.Option(help="Write it for `replay` instead.", metavar="FILE")] = None,
+    api: Annotated[str, typer.Option(help="The API that --expect asks.", metavar="URL")] = "http://127.0.0.1:8080",
+    api_token: Annotated[
+        str,
+        typer.Option("--token", envvar="HALLWATCH_SIMULATE_TOKEN", help="A token for --expect.", show_default=False),
+    ] = "",
+) -> None:
+    """Publish a scenario over MQTT, as devices would, and show how far it is."""
+    from app import simulation
+
+    settings = _settings()
+    order = simulation.Order(
+        scenario=scenario,
+        broker=broker or settings.mqtt_url,
+        prefix=settings.mqtt_prefix,
+        speed=speed,
+        seed=seed,
+        faults=tuple(fault or ()),
+        exercise="live" if live else "test",
+        record=record,
+        expect=simulation.Expect(api, api_token) if expect else None,
+    )
+    _run(simulation.run(order, out=err))
+
+
+@cli.command()
+def doctor() -> None:
+    """Look at broker, database, clock, endpoints and disk: what works, what does not, what to do."""
+    from app.doctor import examine
+
+    async def work() -> int:
+        table = Table("part", "", "what", box=None, pad_edge=False)
+        found = await examine(_settings())
+        for each in found:
+            table.add_row(each.part, "[green]ok[/green]" if each.ok else "[red]FAILS[/red]", each.words)
+        out.print(table)
+        return 0 if all(each.ok for each in found) else 1
+
+    _run(work())
+
+
+@db.command("upgrade")
+def db_upgrade() -> None:
+    """Bring the database to the tables of this version."""
+    from app import migrate
+    from core.database import Database
+
+    async def work() -> int:
+        database = Database(_settings().database_url)
+        try:
+            before = await migrate.current(database)
+            await migrate.upgrade(database)
+        finally:
+            await database.close()
+        newest = migrate.newest()
+        print(f"at revision {newest}" + (" already" if before == newest else f", was {before or 'empty'}"))
+        return 0
+
+    _run(work())
+
+
+@token.command("create")
+def token_create(
+    name: Annotated[str, typer.Option(help="Who or what will use it.")],
+    role: Annotated[str, typer.Option(help="viewer, sro, admin, device or tester.")],
+) -> None:
+    """Make a token and print it, alone; it is stored only as a hash and never shown again."""
+    from api import access
+    from app.wiring import opened
+    from core import audit as record
+
+    if role not in access.ROLES:
+        raise BadInput([Problem(f"no role {role!r}; there are {', '.join(access.ROLES)}", where="--role")])
+
+    async def work() -> int:
+        async with opened(_settings(), secret=False) as store, store.database.transaction() as session:
+            now = store.clock.now()
+            made = await access.create_token(session, name=name, role=role, now=now)
+            await record.record(session, at=now, actor="command line", action="token.created", subject=name)
+        print(made)
+        return 0
+
+    _run(work())
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Walk the audit chain; name the first row that was changed or taken out."""
+    from app.wiring import opened
+    from core import audit as record
+
+    async def work() -> int:
+        async with opened(_settings(), secret=False) as store, store.database.reading() as session:
+            broken = await record.verify(session)
+        print("the chain is whole" if broken is None else f"row {broken} does not fit the chain")
+        return 0 if broken is None else 1
+
+    _run(work())
+
+
+@cli.command()
+def schema(
+    what: Annotated[str, typer.Argument(help="rule, campus, policy, mapping, message or scenario.", metavar="WHAT")],
+) -> None:
+    """Print the JSON Schema of a kind of document."""
+    from app.schemas import SCHEMAS
+
+    if what not in SCHEMAS:
+        raise BadInput([Problem(f"no schema {what!r}; there are {', '.join(SCHEMAS)}")])
+    print(json.dumps(SCHEMAS[what](), indent=2, ensure_ascii=False))

@@ -1,0 +1,59 @@
+"""What the service counts about itself, for `/metrics`. Names follow Prometheus' conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from core.messages import Message
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """One registry for one service, so that two in one process (tests) do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self._messages = Counter("hallwatch_messages", "Messages journalled.", ["kind"], registry=r)
+        self._duplicates = Counter("hallwatch_messages_duplicate", "Repeats that were left out.", registry=r)
+        self._late = Counter("hallwatch_messages_late", "Messages that came after the watermark.", registry=r)
+        self._quarantined = Counter("hallwatch_quarantined", "Payloads not understood.", ["reason"], registry=r)
+        self._batch_seconds = Histogram(
+            "hallwatch_batch_seconds", "From hand-over to commit of one batch.", buckets=_SECONDS, registry=r
+        )
+        self._batch_size = Histogram(
+            "hallwatch_batch_messages",
+            "Messages in one batch.",
+            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+            registry=r,
+        )
+        self._findings = Counter("hallwatch_findings", "Findings of the rules.", ["rule", "state"], registry=r)
+        self.watermark_lag = Gauge("hallwatch_watermark_lag_seconds", "Now minus the engines' event time.", registry=r)
+        self.broker_connected = Gauge("hallwatch_broker_connected", "1 while the broker is connected.", registry=r)
+        self.open_alerts = Gauge("hallwatch_alerts_open", "Alerts that are not closed.", ["severity"], registry=r)
+        self.outbox_depth = Gauge("hallwatch_outbox_depth", "Deliveries waiting to be sent.", registry=r)
+        self.outbox_age = Gauge("hallwatch_outbox_oldest_seconds", "Age of the oldest waiting delivery.", registry=r)
+        self.rules_aside = Gauge("hallwatch_rules_stood_aside", "Rules that raised and are not judged.", registry=r)
+        self.late_steps = Gauge("hallwatch_auditor_late_steps", "Open alerts whose next step is late.", registry=r)
+
+    def batch(self, fresh: Sequence[Message], repeats: int, reasons: Sequence[str], seconds: float) -> None:
+        """Count one batch: what was new, how much was not, why something was not understood, how long it took."""
+        kinds: dict[str, int] = {}
+        for message in fresh:
+            kinds[message.kind] = kinds.get(message.kind, 0) + 1
+        for kind, count in kinds.items():
+            self._messages.labels(kind).inc(count)
+        self._late.inc(sum(message.late for message in fresh))
+        self._duplicates.inc(repeats)
+        for reason in reasons:
+            # Only the word before the colon: the rest names fields and would make a label of every payload.
+            self._quarantined.labels(reason.partition(":")[0]).inc()
+        self._batch_seconds.observe(seconds)
+        self._batch_size.observe(len(fresh) + repeats + len(reasons))
+
+    def finding(self, rule: str, state: str) -> None:
+        """Count one finding."""
+        self._findings.labels(rule, state).inc()

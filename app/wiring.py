@@ -1,0 +1,180 @@
+"""Builds the service: the one place where every part meets the parts it needs.
+
+Tests build it with a manual clock and fakes at the outer doors (`listen`, `channels`), and run it in the test itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from alerts.auditor import Auditor
+from alerts.channels import Channels
+from alerts.courier import Courier
+from api.deps import House
+from app import documents, migrate
+from app.health import Watch
+from app.metrics import Metrics
+from app.pipeline import Pipeline
+from core import registry
+from core.clock import Clock, SystemClock
+from core.database import Database
+from core.settings import Settings
+from core.vault import Vault
+from ingest import mapping
+from ingest.mqtt import Listener
+from rules import rule, store
+
+log = structlog.get_logger("wiring")
+
+
+@dataclass
+class Service:
+    """The parts of one service, joined. `app.loops` runs them."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    vault: Vault
+    metrics: Metrics
+    pipeline: Pipeline
+    channels: Channels
+    courier: Courier
+    auditor: Auditor
+    house: House
+    watch: Watch
+    closing: asyncio.Event
+    listener: Listener | None = None
+
+    async def prepare(self) -> None:
+        """Migrate the database and, where it is empty, fill it: the shipped protocols and the files of CONFIG_DIR."""
+        await migrate.upgrade(self.database)
+        await seed(self.database, self.vault, self.clock.now(), self.settings.config_dir)
+        await self.pipeline.refresh()
+
+    async def close(self) -> None:
+        """Give back what was opened."""
+        self.channels.close()
+        await self.database.close()
+
+
+async def seed(database: Database, vault: Vault, now: datetime, config: Path | None) -> None:
+    """Fill an empty database with the shipped protocols, and with what the files of a folder say."""
+    async with database.transaction() as session:
+        if not await store.load_rules(session):
+            await store.seed(session, rule.shipped(), now=now, by="shipped")
+        if config is None or await registry.campus_ids(session):
+            return
+        files = documents.read([config])
+        changes = await documents.load(session, vault, files, now=now, by=f"CONFIG_DIR {config}")
+        log.info("loaded", folder=str(config), what=files.summary, changes=len(changes))
+
+
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    listen: bool = True,
+    channels: Channels | None = None,
+) -> Service:
+    """Return a service built from its settings; nothing runs and nothing is opened yet.
+
+    `listen`: connect to the broker of the settings; without it messages come in through `Service.pipeline` alone.
+    `channels`: where words go out, in place of Apprise.
+    """
+    clock = clock or SystemClock()
+    vault = Vault(settings.require_secret())
+    database = Database(settings.database_url)
+    metrics = Metrics()
+    mappings = mapping.shipped()
+    channels = channels or Channels(allow_private=settings.allow_private_endpoints)
+    committed = asyncio.Event()
+    closing = asyncio.Event()
+    courier: Courier
+
+    def nudge() -> None:
+        committed.set()
+        courier.nudge()
+
+    pipeline = Pipeline(
+        database,
+        clock,
+        vault,
+        mappings=mappings,
+        prefix=settings.mqtt_prefix,
+        lateness=settings.lateness,
+        metrics=metrics,
+        committed=nudge,
+    )
+    courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=settings.public_url)
+    auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
+    listener = None
+    if listen:
+        listener = Listener(
+            settings.mqtt_url,
+            client_id=settings.mqtt_client_id,
+            prefix=settings.mqtt_prefix,
+            topics=mapping.filters(mappings),
+            handle=pipeline.on_heard,
+            on_poison=pipeline.on_poison,
+            clock=clock,
+            ca_file=settings.mqtt_ca_file,
+            cert_file=settings.mqtt_cert_file,
+            key_file=settings.mqtt_key_file,
+        )
+    watch = Watch(database, clock, auditor, listener)
+    house = House(
+        database=database,
+        clock=clock,
+        vault=vault,
+        settings=settings,
+        receive=pipeline.on_messages,
+        health=watch.health,
+        campuses=lambda: pipeline.campuses,
+        metrics=metrics.registry,
+        news=committed,
+        committed=courier.nudge,
+        closing=closing,
+    )
+    return Service(
+        settings=settings,
+        clock=clock,
+        database=database,
+        vault=vault,
+        metrics=metrics,
+        pipeline=pipeline,
+        channels=channels,
+        courier=courier,
+        auditor=auditor,
+        house=house,
+        watch=watch,
+        closing=closing,
+        listener=listener,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What a command needs that looks into the database, or writes to it, and ends."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, secret: bool = True) -> AsyncIterator[Store]:
+    """Open the database of the settings, migrated, for one command. `secret`: it reads or writes what is sealed."""
+    key = settings.require_secret() if secret else settings.secret_key or "nothing sealed is opened by this command"
+    database = Database(settings.database_url)
+    try:
+        await migrate.upgrade(database)
+        yield Store(database, Vault(key), SystemClock())
+    finally:
+        await database.close()

@@ -1,0 +1,1 @@
+"""Programs that measure, with real processes, and print a count at the end. `make bench` runs them all."""

@@ -1,0 +1,65 @@
+"""What is true now, as rows: one for every door, visit, gathering, device and campus that was heard of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Index, Text, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.database import Base, upsert
+from core.facts import FACTS, Facts
+
+
+class FactsRow(Base):
+    """The facts of one thing; `level` repeats the word that lists are filtered by."""
+
+    __tablename__ = "facts"
+
+    campus: Mapped[str] = mapped_column(primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[str | None]
+    heard_at: Mapped[datetime | None]
+    data: Mapped[str] = mapped_column(Text)
+
+    __table_args__ = (Index(None, "campus", "entity", "level"),)
+
+
+async def save(session: AsyncSession, campus: str, facts: Sequence[Facts]) -> None:
+    """Write the facts of a campus that have changed."""
+    if facts:
+        await session.execute(upsert(session, FactsRow), [_row(campus, each) for each in facts])
+
+
+def _row(campus: str, facts: Facts) -> dict[str, Any]:
+    return {
+        "campus": campus,
+        "entity": facts.entity,
+        "id": facts.id,
+        "level": facts.level,
+        "heard_at": facts.heard_at,
+        "data": msgspec.json.encode(facts).decode(),
+    }
+
+
+async def load(
+    session: AsyncSession, campus: str, entity: str | None = None, *, level: str | None = None
+) -> list[Facts]:
+    """Return the facts of a campus, of one kind of thing or at one level (`visit`, `in`) if asked for."""
+    query = select(FactsRow).where(FactsRow.campus == campus).order_by(FactsRow.entity, FactsRow.id)
+    if entity:
+        query = query.where(FactsRow.entity == entity)
+    if level:
+        query = query.where(FactsRow.level == level)
+    return [msgspec.json.decode(row.data, type=FACTS[row.entity]) for row in (await session.execute(query)).scalars()]
+
+
+async def get(session: AsyncSession, campus: str, entity: str, key: str) -> Facts | None:
+    """Return the facts of one thing, or None if nobody has told us about it."""
+    row = await session.get(FactsRow, (campus, entity, key))
+    return None if row is None else msgspec.json.decode(row.data, type=FACTS[row.entity])

@@ -1,0 +1,86 @@
+"""One connection's MQTT client: paho, set up for a kept session, manual acknowledgement, and larger reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from ingest.mqtt.address import Address
+
+KEEPALIVE: Final = 30
+"""Seconds."""
+SESSION_EXPIRY: Final = 14 * 86400
+"""Seconds for which the broker keeps what comes while we are away."""
+RECEIVE_MAXIMUM: Final = 1000
+"""Messages that the broker may send ahead of our acknowledgements."""
+_CHUNK: Final = 64 * 1024
+
+
+class BufferedClient(Client):
+    """Reads from the socket in large pieces. paho reads the header of a packet byte by byte, each a system call.
+
+    If paho ever stops calling `_sock_recv`, nothing breaks: the buffer stays empty, and reading is slower.
+    """
+
+    _buffer: bytes = b""
+    _place: int = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes were read from the network that no packet was made of yet."""
+        if self._place < len(self._buffer):
+            return True
+        pending = getattr(self.socket(), "pending", None)
+        return bool(pending and pending())
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._place >= len(self._buffer):
+            self._buffer, self._place = super()._sock_recv(_CHUNK), 0
+        found = self._buffer[self._place : self._place + bufsize]
+        self._place += len(found)
+        return found
+
+
+def make_client(address: Address, client_id: str, protocol: MQTTProtocolVersion) -> BufferedClient:
+    """Return a client for one connection, not yet connected."""
+    client = BufferedClient(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=protocol,
+        clean_session=None if protocol == MQTTProtocolVersion.MQTTv5 else False,
+        manual_ack=True,
+        reconnect_on_failure=False,
+    )
+    if address.user is not None:
+        client.username_pw_set(address.user, address.password)
+    if address.tls:
+        files = (address.ca_file, address.cert_file, address.key_file)
+        ca, cert, key = (str(path) if path else None for path in files)
+        client.tls_set(ca_certs=ca, certfile=cert, keyfile=key)
+    return client
+
+
+def connect(client: Client, address: Address) -> None:
+    """Connect and ask for the kept session; OSError if the broker cannot be reached."""
+    if client.protocol == MQTTProtocolVersion.MQTTv5:
+        wishes = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+        wishes.SessionExpiryInterval = SESSION_EXPIRY
+        wishes.ReceiveMaximum = RECEIVE_MAXIMUM
+        client.connect(address.host, address.port, KEEPALIVE, clean_start=False, properties=wishes)
+    else:
+        client.connect(address.host, address.port, KEEPALIVE)
+
+
+def subscribe(client: Client, topics: Sequence[str]) -> None:
+    """Subscribe with QoS 1. Retained copies come once, when the broker does not know the subscription yet."""
+    if client.protocol == MQTTProtocolVersion.MQTTv5:
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        client.subscribe([(topic, options) for topic in topics])
+    else:
+        client.subscribe([(topic, 1) for topic in topics])

@@ -1,0 +1,1 @@
+"""The rules' small language: a typed, bounded subset of CEL."""

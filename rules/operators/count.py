@@ -1,0 +1,189 @@
+"""`count`: something happens so often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+import msgspec
+from msgspec.structs import replace
+from pydantic import Field
+
+from rules.document import Document, HeardList, Text
+from rules.language.explain import plain
+from rules.language.expression import Expression, read_expression
+from rules.language.nodes import Wrong
+from rules.language.scene import Value
+from rules.operators.base import MAX_ENTRIES, Operator
+from rules.operators.moment import Began, Evidence, Moment, Turn
+from rules.operators.site import Hearing, Site
+
+SHOWN: Final = 20
+"""So many of the messages that made the number are named in the finding."""
+
+
+class CountFields(Document):
+    """Fields of `count`."""
+
+    of: HeardList
+    condition: Text | None = Field(default=None, alias="if")
+    within: Text
+    at_least: Text
+    distinct: Text | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message that counts."""
+
+    evidence: Evidence
+    what: str = ""
+    """The value of `distinct`."""
+
+    @property
+    def at(self) -> datetime:
+        """When it happened."""
+        return self.evidence.at
+
+
+class Window(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The messages of the last while, in order of time, and until when they are enough."""
+
+    entries: tuple[Entry, ...]
+    within_s: float
+    enough_until: datetime | None = None
+    """The instant at which the number falls below the bound again; None: it has not reached it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Operator[Window]):
+    """So many messages within a time that slides along, its beginning excluded.
+
+    It fires when the number reaches `at_least`, and again only after it has fallen below. With `distinct`, an
+    expression, only different values count.
+    """
+
+    name = "count"
+    Fields = CountFields
+    Memo = Window
+    takes_quiet = True
+    example = """
+id: flapping-contact
+title: A door contact flaps
+key: door.id
+params: {n: {type: int, default: 4, min: 2, max: 50}}
+count: {of: [door.opened, door.closed], at_least: p.n, within: 60s}
+clear: {quiet: 10m}
+severity: minor
+tests:
+  - {at: 0s, send: {kind: door.opened, door: gym}}
+  - {at: 10s, send: {kind: door.closed, door: gym}}
+  - {at: 20s, send: {kind: door.opened, door: gym}}
+  - {at: 59s, expect: nothing}
+  - {at: 59s, send: {kind: door.closed, door: gym}}
+  - {at: 60s, expect: firing}
+  - {at: 11m, expect: resolved}
+"""
+    hearing: Hearing
+    within: Expression
+    at_least: Expression
+    distinct: Expression | None
+
+    @classmethod
+    def read(cls, fields: CountFields, site: Site) -> Self:
+        """Return the count that the fields describe."""
+        hearing = site.hearing(fields.of, "count.of", fields.condition)
+        return cls(
+            hearing,
+            site.duration(fields.within, "count.within"),
+            site.state(fields.at_least, "count.at_least", "int"),
+            _distinct(fields.distinct, hearing, site) if fields.distinct is not None else None,
+        )
+
+    def say(self, params: Mapping[str, Value]) -> str:
+        """Return what it waits for."""
+        different = f" with different {self.distinct.say(params)}" if self.distinct else ""
+        return (
+            f"{self.hearing.say(params)} at least {self.at_least.say(params)} times{different} "
+            f"within {self.within.say(params)}"
+        )
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What it counts."""
+        return self.hearing.kinds
+
+    @property
+    def shape(self) -> str:
+        """What it counts; how many and how long may change under way."""
+        return f"{self.hearing.say({})}/{self.distinct.source if self.distinct else ''}"
+
+    def accept(self, memo: Window | None, moment: Moment) -> Turn[Window]:
+        """Count the message."""
+        within, bound = self.within(moment.scene), self.at_least(moment.scene)
+        if not moment.active or not self.hearing.hears(moment) or not isinstance(within, timedelta) or bound is None:
+            return Turn(memo)
+        assert moment.message is not None
+        what = str(plain(self.distinct(moment.heard()))) if self.distinct else ""
+        entry = Entry(Evidence.of(moment.message), what)
+        entries = _within((*(memo.entries if memo else ()), entry), within)
+        if len(entries) > MAX_ENTRIES:
+            moment.scene.trouble(f"more than {MAX_ENTRIES} messages in one window; the oldest was dropped")
+            entries = entries[1:]
+        before = memo.enough_until if memo else None
+        until = self._enough_until(entries, within, bound)
+        after = Window(entries, within.total_seconds(), until)
+        if until is None or until <= moment.at or (before is not None and before > moment.at):
+            return Turn(after)
+        return Turn(after, (Began(entries[-1].at, _named(entries), self._values(entries, moment)),))
+
+    def _enough_until(self, entries: tuple[Entry, ...], within: timedelta, bound: int) -> datetime | None:
+        if self.distinct is not None:
+            entries = tuple({entry.what: entry for entry in entries}.values())
+            entries = tuple(sorted(entries, key=lambda entry: entry.at))
+        if bound < 1 or len(entries) < bound:
+            return None
+        return entries[len(entries) - bound].at + within
+
+    def _values(self, entries: tuple[Entry, ...], moment: Moment) -> dict[str, object]:
+        number = len({entry.what for entry in entries}) if self.distinct else len(entries)
+        return {"count": number} | self.hearing.readings(moment)
+
+    def due(self, memo: Window) -> datetime | None:
+        """When the number falls below the bound; after that, when the last message has left the window."""
+        if memo.enough_until is not None:
+            return memo.enough_until
+        return memo.entries[-1].at + timedelta(seconds=memo.within_s)
+
+    def wake(self, memo: Window | None, moment: Moment) -> Turn[Window]:
+        """Forget what has left the window."""
+        if memo is None:
+            return Turn(None)
+        within = timedelta(seconds=memo.within_s)
+        left = tuple(entry for entry in memo.entries if entry.at + within > moment.at)
+        still = memo.enough_until if memo.enough_until is not None and memo.enough_until > moment.at else None
+        return Turn(replace(memo, entries=left, enough_until=still) if left else None)
+
+    def over(self, memo: Window | None, moment: Moment) -> bool | None:
+        """The number has fallen below the bound."""
+        return memo is None or memo.enough_until is None or memo.enough_until <= moment.at
+
+
+def _distinct(text: str, hearing: Hearing, site: Site) -> Expression | None:
+    environment = site.message_environment(tuple(sorted(hearing.kinds)))
+    try:
+        return read_expression(text, environment, "string")
+    except Wrong as error:
+        site.complain(str(error), "count.distinct")
+        return None
+
+
+def _within(entries: tuple[Entry, ...], within: timedelta) -> tuple[Entry, ...]:
+    ordered = tuple(sorted(entries, key=lambda entry: entry.at))
+    since = ordered[-1].at - within
+    return tuple(entry for entry in ordered if entry.at > since)
+
+
+def _named(entries: tuple[Entry, ...]) -> tuple[Evidence, ...]:
+    return tuple(entry.evidence for entry in entries[-SHOWN:])

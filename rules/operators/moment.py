@@ -1,0 +1,140 @@
+"""What passes between the engine and an operator: one instant of one key, and what the operator makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from core.messages import Exercise, Message
+from rules.language.expression import Expression
+from rules.language.scene import Scene
+
+M = TypeVar("M", bound=msgspec.Struct)
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message that decided something, as far as a finding shows it."""
+
+    kind: str
+    key: str
+    at: datetime
+    message_id: str
+    exercise: Exercise = "live"
+
+    @classmethod
+    def of(cls, message: Message) -> Evidence:
+        """Return what is kept of a message."""
+        return cls(message.kind, message.key, message.at, message.message_id, message.exercise)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What surrounds the operator of a rule: when it may begin, and what ends it."""
+
+    is_active: Callable[[Scene], bool]
+    clear: Expression | None = None
+    quiet: Expression | None = None
+    keep: Expression | None = None
+
+    @property
+    def momentary(self) -> bool:
+        """Nothing is said about an end."""
+        return self.clear is None and self.quiet is None
+
+
+@dataclass(slots=True)
+class Moment:
+    """One instant at which one key of one rule is looked at."""
+
+    at: datetime
+    known: datetime
+    """When we could know of it: later than `at` for late news and after a gap."""
+    scene: Scene
+    """With the rule's key as its subject."""
+    frame: Frame
+    mode: str = "live"
+    message: Message | None = None
+    edge: bool = False
+    last: Evidence | None = None
+    """The latest message about the key, if any."""
+
+    @property
+    def active(self) -> bool:
+        """The rule may begin to hold now."""
+        return self.mode != "disabled" and self.frame.is_active(self.scene)
+
+    @property
+    def keep(self) -> timedelta:
+        """How long false must last to count."""
+        found = self.frame.keep(self.scene) if self.frame.keep else None
+        return found if isinstance(found, timedelta) else timedelta(0)
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """The message that is told now, else the latest one about the key."""
+        if self.message is not None:
+            return (Evidence.of(self.message),)
+        return () if self.last is None else (self.last,)
+
+    def heard(self, bound: Mapping[str, Message] | None = None) -> Scene:
+        """Return the scene as the message sees it."""
+        assert self.message is not None
+        scene = self.scene
+        return Scene(
+            scene.campus,
+            scene.world,
+            scene.at,
+            self.message.about,
+            self.message.key,
+            scene.params,
+            scene.since,
+            self.message,
+            bound,
+            trouble=scene.trouble,
+        )
+
+    def is_trial_against(self, exercise: Exercise) -> bool:
+        """Return whether a drill or test message speaks now about something that a live one began."""
+        return exercise == "live" and self.message is not None and self.message.exercise != "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The rule became true."""
+
+    at: datetime
+    evidence: tuple[Evidence, ...]
+    values: dict[str, Any]
+    wait: timedelta = timedelta(0)
+    """How long the operator always waits before it says so; only what is later than that is late."""
+    over_since: datetime | None = None
+    """It has already ended again, at this instant."""
+    more: dict[str, Any] = field(default_factory=dict)
+    """Further things worth knowing: when it was armed, when it was due."""
+
+    @property
+    def exercise(self) -> Exercise:
+        """That of the message that decided."""
+        return self.evidence[-1].exercise if self.evidence else "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The operator knows by itself that the open finding is over."""
+
+    at: datetime
+    evidence: tuple[Evidence, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Generic[M]):
+    """What an operator answers: what it remembers from now on, and what began or ended."""
+
+    memo: M | None
+    began: tuple[Began, ...] = ()
+    ended: Ended | None = None

@@ -1,0 +1,94 @@
+"""A rule that was read and can be run; whoever has one need not ask whether it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from core.campus import Campus
+from rules.document import Active, Advice, Mode, Override, Rung, Scenario
+from rules.language.expression import Expression
+from rules.language.roots import Pace
+from rules.language.scene import Scene, Value
+from rules.operators.base import Operator
+from rules.operators.moment import Frame
+from rules.scope import Scope
+from rules.wording import Template
+
+Params = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Exemption:
+    """An override, read."""
+
+    scope: Scope
+    params: Params
+    mode: Mode | None
+    document: Override
+
+    def spans(self, campus: Campus) -> tuple[datetime | None, datetime]:
+        """Return from when, and until when, it holds."""
+        start = self.document.start
+        return None if start is None else campus.instant(start), campus.instant(self.document.until)
+
+    def holds(self, scene: Scene) -> bool:
+        """Return whether it holds for the scene's subject at its instant."""
+        start, end = self.spans(scene.campus)
+        return (start is None or start <= scene.at) and scene.at < end and self.scope.fits(scene)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that can be run. `document` is what was written, `version` is set by the store."""
+
+    id: str
+    title: str
+    why: str
+    mode: Mode
+    entity: str
+    """What it is about: door, zone, visit, gathering, device or campus."""
+    operator: Operator[Any] = field(repr=False)
+    frame: Frame = field(repr=False)
+    ladder: tuple[Rung, ...]
+    scope: Scope = field(default_factory=Scope)
+    params: Params = field(default_factory=dict)
+    exemptions: tuple[Exemption, ...] = ()
+    active: Active | None = None
+    alert: Advice = field(default_factory=Advice)
+    text: Template = field(default_factory=lambda: Template(()), repr=False)
+    tests: tuple[Scenario, ...] = field(default=(), repr=False)
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    version: int = 1
+
+    def settings(self, scene: Scene) -> tuple[Params, Mode]:
+        """Return the parameters and the mode for the scene's subject at its instant, overrides applied in order."""
+        params, mode = self.params, self.mode
+        for each in self.exemptions:
+            if each.holds(scene):
+                params = {**params, **each.params}
+                mode = each.mode or mode
+        return params, mode
+
+    @property
+    def watches(self) -> tuple[Expression, ...]:
+        """Every expression whose change concerns the rule."""
+        clear = (self.frame.clear,) if self.frame.clear else ()
+        return (*self.operator.watches, *clear)
+
+    @property
+    def pace(self) -> Pace:
+        """How often the rule must be judged again though nothing was heard."""
+        paces = {each.pace for each in self.watches}
+        if "minute" in paces:
+            return "minute"
+        timed = self.active is not None and (self.active.calendar is not None or self.active.during is not None)
+        return "calendar" if "calendar" in paces or timed else ""
+
+    @property
+    def shape(self) -> str:
+        """Rules of one shape may go on with each other's memory: same operator, same key, same condition."""
+        clear = self.frame.clear.source if self.frame.clear else "quiet" if self.frame.quiet else ""
+        return "|".join((self.operator.name, self.entity, self.operator.shape, clear))

@@ -1,0 +1,99 @@
+"""What an engine writes down and takes back: the only form in which its state leaves the memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from core.facts import Facts
+from rules.operators.moment import Evidence
+from rules.runnable import Rule
+from rules.spell import KeyState, Spell, due
+
+
+class SavedState(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of one rule. `data` is JSON; `shape` says to which form of the rule it belongs."""
+
+    rule: str
+    key: str
+    shape: str
+    due: datetime | None
+    firing: bool
+    data: str
+
+
+class SettledFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is true of one thing at the watermark, and the latest message about it."""
+
+    entity: str
+    id: str
+    facts: Facts | None
+    last: Evidence | None
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an engine has come."""
+
+    watermark: datetime
+    """Everything up to this instant of event time has been judged."""
+    alive_at: datetime
+    """The latest instant at which we are known to have listened."""
+    started: datetime
+    since: datetime
+    """Since when we have listened without a gap."""
+    shapes: dict[str, str]
+    """The rules that ran, by id, and their shapes."""
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What has changed since this was last asked for."""
+
+    position: Position
+    states: tuple[SavedState, ...] = ()
+    deleted: tuple[tuple[str, str], ...] = ()
+    """(rule, key) of which nothing needs to be remembered any more."""
+    settled: tuple[SettledFacts, ...] = ()
+    forgotten: tuple[tuple[str, str], ...] = ()
+    """(entity, id) that were dropped."""
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything, as it is taken back."""
+
+    position: Position
+    states: tuple[SavedState, ...] = ()
+    settled: tuple[SettledFacts, ...] = ()
+
+    def after(self, changes: Changes) -> Saved:
+        """Return what is saved once the changes have been written over it."""
+        states = {(each.rule, each.key): each for each in self.states}
+        settled = {(each.entity, each.id): each for each in self.settled}
+        states |= {(each.rule, each.key): each for each in changes.states}
+        settled |= {(each.entity, each.id): each for each in changes.settled}
+        for place in changes.deleted:
+            states.pop(place, None)
+        for place in changes.forgotten:
+            settled.pop(place, None)
+        return Saved(position=changes.position, states=tuple(states.values()), settled=tuple(settled.values()))
+
+
+def write_state(rule: Rule, shape: str, key: str, state: KeyState) -> SavedState:
+    """Return the state of one key as it is written down."""
+    return SavedState(
+        rule=rule.id,
+        key=key,
+        shape=shape,
+        due=due(rule, state),
+        firing=state.spell is not None,
+        data=msgspec.json.encode({"memo": state.memo, "spell": state.spell}).decode(),
+    )
+
+
+def read_state(rule: Rule, saved: SavedState) -> KeyState:
+    """Return the state of one key as it was."""
+    raw: dict[str, Any] = msgspec.json.decode(saved.data)
+    memo = None if raw["memo"] is None else msgspec.convert(raw["memo"], rule.operator.Memo)
+    spell = None if raw["spell"] is None else msgspec.convert(raw["spell"], Spell)
+    return KeyState(memo, spell)

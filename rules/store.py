@@ -1,0 +1,319 @@
+"""Rules and the engines' state as rows: every version of every rule, and where each engine stands.
+
+What an engine has changed is written in the transaction of the messages that changed it; after a crash it goes on
+from there as if nothing had been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy import Index, Text, and_, delete, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import journal
+from core.campus import Campus
+from core.database import Base, in_turn, insert, upsert
+from core.errors import BadInput, NotFound
+from core.facts import FACTS
+from rules.engine import Engine
+from rules.operators.moment import Evidence
+from rules.rule import Rule, read_rule
+from rules.saved import Changes, Position, Saved, SavedState, SettledFacts
+
+log = structlog.get_logger()
+CHUNK = 200
+"""So many keys go into one DELETE."""
+
+
+class RuleRow(Base):
+    """One version of a rule. A version without a document says that the rule was deleted."""
+
+    __tablename__ = "rules"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[str | None] = mapped_column(Text)
+    mode: Mapped[str]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    revision: Mapped[int]
+
+    __table_args__ = (Index(None, "revision"),)
+
+
+class KeyStateRow(Base):
+    """What a rule remembers of one key; `due_at` is its timer."""
+
+    __tablename__ = "rule_states"
+
+    campus: Mapped[str] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    shape: Mapped[str] = mapped_column(Text)
+    due_at: Mapped[datetime | None]
+    firing: Mapped[bool]
+    data: Mapped[str] = mapped_column(Text)
+
+
+class SettledRow(Base):
+    """What was true of one thing at the engine's watermark, and the latest message about it."""
+
+    __tablename__ = "rule_facts"
+
+    campus: Mapped[str] = mapped_column(primary_key=True)
+    entity: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    facts: Mapped[str | None] = mapped_column(Text)
+    last: Mapped[str | None] = mapped_column(Text)
+
+
+class EngineRow(Base):
+    """How far the engine of a campus has come."""
+
+    __tablename__ = "engines"
+
+    campus: Mapped[str] = mapped_column(primary_key=True)
+    watermark: Mapped[datetime]
+    alive_at: Mapped[datetime]
+    started: Mapped[datetime]
+    since: Mapped[datetime]
+    shapes: Mapped[str] = mapped_column(Text)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a rule, as a list shows it; `document` is None where it was deleted."""
+
+    version: int
+    mode: str
+    created_at: datetime
+    created_by: str
+    document: dict[str, Any] | None
+
+
+# ------------------------------------------------------------------------------------------------------- engines
+async def save(session: AsyncSession, campus_id: str, changes: Changes) -> None:
+    """Write down what an engine has changed."""
+    position = changes.position
+    row = {
+        "campus": campus_id,
+        "watermark": position.watermark,
+        "alive_at": position.alive_at,
+        "started": position.started,
+        "since": position.since,
+        "shapes": _write(position.shapes),
+    }
+    await session.execute(upsert(session, EngineRow), [row])
+    if changes.states:
+        await session.execute(upsert(session, KeyStateRow), [_state_row(campus_id, each) for each in changes.states])
+    if changes.settled:
+        await session.execute(upsert(session, SettledRow), [_facts_row(campus_id, each) for each in changes.settled])
+    await _delete(session, campus_id, KeyStateRow, (KeyStateRow.rule, KeyStateRow.key), changes.deleted)
+    await _delete(session, campus_id, SettledRow, (SettledRow.entity, SettledRow.id), changes.forgotten)
+
+
+async def _delete(
+    session: AsyncSession, campus: str, row: Any, columns: tuple[Any, Any], places: Sequence[tuple[str, str]]
+) -> None:
+    for start in range(0, len(places), CHUNK):
+        chosen = tuple_(*columns).in_(places[start : start + CHUNK])
+        await session.execute(delete(row).where(and_(row.campus == campus, chosen)))
+
+
+def _state_row(campus: str, state: SavedState) -> dict[str, Any]:
+    return {
+        "campus": campus,
+        "rule": state.rule,
+        "key": state.key,
+        "shape": state.shape,
+        "due_at": state.due,
+        "firing": state.firing,
+        "data": state.data,
+    }
+
+
+def _facts_row(campus: str, settled: SettledFacts) -> dict[str, Any]:
+    return {
+        "campus": campus,
+        "entity": settled.entity,
+        "id": settled.id,
+        "facts": None if settled.facts is None else _write(settled.facts),
+        "last": None if settled.last is None else _write(settled.last),
+    }
+
+
+def _write(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+async def restore(session: AsyncSession, campus: Campus, rules: Sequence[Rule], *, now: datetime) -> Engine:
+    """Return the engine of a campus as it was when its last transaction committed, or a new one, at `now`.
+
+    The time since then was blind: what comes due in it is found late, and silence in it proves nothing.
+    """
+    saved = await load_saved(session, campus.id)
+    if saved is None:
+        return Engine(campus, rules, started=now)
+    engine = Engine(campus, rules, started=saved.position.watermark)
+    engine.restore(saved, await journal.since(session, campus.id, saved.position.watermark))
+    engine.blind(now)
+    return engine
+
+
+async def load_saved(session: AsyncSession, campus: str) -> Saved | None:
+    """Return what the engine of a campus has written down, or None if it never ran."""
+    row = await session.get(EngineRow, campus)
+    if row is None:
+        return None
+    position = Position(
+        watermark=row.watermark,
+        alive_at=row.alive_at,
+        started=row.started,
+        since=row.since,
+        shapes=msgspec.json.decode(row.shapes),
+    )
+    states = (await session.execute(select(KeyStateRow).where(KeyStateRow.campus == campus))).scalars()
+    settled = (await session.execute(select(SettledRow).where(SettledRow.campus == campus))).scalars()
+    return Saved(
+        position=position,
+        states=tuple(_read_state(each) for each in states),
+        settled=tuple(_read_settled(each) for each in settled),
+    )
+
+
+def _read_state(row: KeyStateRow) -> SavedState:
+    return SavedState(rule=row.rule, key=row.key, shape=row.shape, due=row.due_at, firing=row.firing, data=row.data)
+
+
+def _read_settled(row: SettledRow) -> SettledFacts:
+    facts = None if row.facts is None else msgspec.json.decode(row.facts, type=FACTS[row.entity])
+    last = None if row.last is None else msgspec.json.decode(row.last, type=Evidence)
+    return SettledFacts(entity=row.entity, id=row.id, facts=facts, last=last)
+
+
+# --------------------------------------------------------------------------------------------------------- rules
+async def revision(session: AsyncSession) -> int:
+    """Return a number that grows with every change of any rule; 0 if there never was one."""
+    return (await session.execute(select(func.max(RuleRow.revision)))).scalar() or 0
+
+
+async def load_rules(session: AsyncSession) -> list[Rule]:
+    """Return the latest version of every rule, in order of their ids.
+
+    One that this house can no longer read is left out, with a warning; the others must not suffer from it.
+    """
+    rules: list[Rule] = []
+    for row in await _latest(session):
+        try:
+            rules.append(_read_rule(row))
+        except BadInput as error:
+            log.warning("rule left out", rule=row.id, version=row.version, problems=[str(p) for p in error.problems])
+    return rules
+
+
+async def load_rule(session: AsyncSession, rule: str, version: int | None = None) -> Rule:
+    """Return the latest version of a rule, or the one asked for; NotFound if there is none."""
+    query = select(RuleRow).where(RuleRow.id == rule).order_by(RuleRow.version.desc()).limit(1)
+    if version is not None:
+        query = query.where(RuleRow.version == version)
+    row = (await session.execute(query)).scalar_one_or_none()
+    if row is None or row.document is None:
+        raise NotFound(f"no rule {rule!r}" + (f" of version {version}" if version is not None else ""))
+    return _read_rule(row)
+
+
+async def versions(session: AsyncSession, rule: str) -> list[Version]:
+    """Return every version of a rule, the newest first."""
+    query = select(RuleRow).where(RuleRow.id == rule).order_by(RuleRow.version.desc())
+    return [
+        Version(
+            row.version,
+            row.mode,
+            row.created_at,
+            row.created_by,
+            None if row.document is None else msgspec.json.decode(row.document),
+        )
+        for row in (await session.execute(query)).scalars()
+    ]
+
+
+async def save_rule(session: AsyncSession, rule: Rule, *, now: datetime, by: str) -> int:
+    """Write a rule down as a new version and return its number; the same document again keeps its version."""
+    await in_turn(session)
+    current = await _current(session, rule.id)
+    document = _write(rule.document)
+    if current is not None and current.document == document:
+        return current.version
+    return await _add_version(session, rule.id, current, document, rule.mode, now, by)
+
+
+async def delete_rule(session: AsyncSession, rule: str, *, now: datetime, by: str) -> None:
+    """Delete a rule; its versions stay on record. NotFound if there is none."""
+    await in_turn(session)
+    current = await _current(session, rule)
+    if current is None or current.document is None:
+        raise NotFound(f"no rule {rule!r}")
+    await _add_version(session, rule, current, None, "disabled", now, by)
+
+
+async def seed(session: AsyncSession, rules: Iterable[Rule], *, now: datetime, by: str = "hallwatch") -> list[str]:
+    """Write down those rules of which there never was a version; return their ids. What people changed stays."""
+    await in_turn(session)
+    known = set((await session.execute(select(RuleRow.id).distinct())).scalars())
+    fresh = [rule for rule in rules if rule.id not in known]
+    for rule in fresh:
+        await _add_version(session, rule.id, None, _write(rule.document), rule.mode, now, by)
+    return [rule.id for rule in fresh]
+
+
+async def _current(session: AsyncSession, rule: str) -> RuleRow | None:
+    query = select(RuleRow).where(RuleRow.id == rule).order_by(RuleRow.version.desc()).limit(1)
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+async def _add_version(
+    session: AsyncSession,
+    rule: str,
+    current: RuleRow | None,
+    document: str | None,
+    mode: str,
+    now: datetime,
+    by: str,
+) -> int:
+    version = current.version + 1 if current else 1
+    row = {
+        "id": rule,
+        "version": version,
+        "document": document,
+        "mode": mode,
+        "created_at": now,
+        "created_by": by,
+        "revision": await revision(session) + 1,
+    }
+    await session.execute(insert(session, RuleRow), [row])
+    return version
+
+
+async def _latest(session: AsyncSession) -> list[RuleRow]:
+    newest = select(RuleRow.id, func.max(RuleRow.version).label("version")).group_by(RuleRow.id).subquery()
+    query = (
+        select(RuleRow)
+        .join(newest, and_(RuleRow.id == newest.c.id, RuleRow.version == newest.c.version))
+        .where(RuleRow.document.is_not(None))
+        .order_by(RuleRow.id)
+    )
+    return list((await session.execute(query)).scalars())
+
+
+def _read_rule(row: RuleRow) -> Rule:
+    try:
+        return replace(read_rule(msgspec.json.decode(row.document or "null")), version=row.version)
+    except BadInput as error:
+        raise BadInput(replace(each, file=f"rule {row.id} version {row.version}") for each in error.problems) from None

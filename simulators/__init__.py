@@ -1,0 +1,1 @@
+"""Pretends: a campus that speaks MQTT, and knows only what a real sensor knows."""

@@ -1,0 +1,287 @@
+"""The command `hallwatch` as people type it: what it prints, where it refuses, with which status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core import registry
+from tests import servers
+from tests.campuses import lincoln
+
+SECRET_NAME = "Alex Planted Secret"
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> servers.Service:
+    return servers.Service(tmp_path)
+
+
+@pytest.fixture
+def campus_file(tmp_path: Path) -> Path:
+    path = tmp_path / "campus.yaml"
+    path.write_text(yaml.safe_dump(registry.to_plain(lincoln()), sort_keys=False))
+    return path
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+def test_help_names_every_command(service: servers.Service) -> None:
+    said = service.command("--help").stdout
+    for name in (
+        "demo",
+        "serve",
+        "check",
+        "load",
+        "dump",
+        "replay",
+        "simulate",
+        "doctor",
+        "db",
+        "token",
+        "audit",
+        "schema",
+    ):
+        assert f" {name} " in said
+
+
+def test_check_says_fine_and_runs_what_is_inside(service: servers.Service, campus_file: Path) -> None:
+    shipped = servers.ROOT / "rules" / "protocols"
+    said = service.command("check", str(campus_file), str(shipped), str(servers.ROOT / "ingest" / "mappings"))
+    assert said.stdout.startswith("fine: 1 campus")
+
+
+def test_check_names_file_line_and_field_of_everything_wrong(service: servers.Service, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(
+        "campus: {id: a, name: A, timezone: America/Chicgo}\n"
+        "doors:\n"
+        "  - {id: d1, name: One, zone: gmy}\n"
+        "  - {id: d1, name: Two, colour: red}\n"
+    )
+    rule = tmp_path / "rule.yaml"
+    rule.write_text(
+        "id: r\ntitle: R\nkey: door.id\nhold:\n  while: door.positon == 'open'\n  for: 10s\nseverity: severe\n"
+    )
+    said = service.command("check", str(bad), str(rule), check=False)
+    assert said.returncode == 2
+    assert said.stdout == ""
+    text = said.stderr
+    assert f"{bad}:1: campus.timezone: no time zone 'America/Chicgo'" in text
+    assert f"{bad}:4: doors[1].colour: no such key" in text
+    assert f"{rule}:5: hold.while" in text
+    assert "position" in text
+    assert "Traceback" not in text
+
+
+def test_check_can_speak_json(service: servers.Service, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("what: is this\n")
+    said = service.command("check", "--json", str(path), check=False)
+    found: dict[str, Any] = json.loads(said.stdout)
+    assert said.returncode == 2
+    assert not found["ok"]
+    assert found["problems"][0]["file"] == str(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a: [", "\tx: 1", "campus: {id: a}\ncampus: {id: b}", "- 1\n- 2", "&a [*a]", '{"campus": 5}', "\x00"],
+)
+def test_a_broken_file_is_refused_without_a_traceback(service: servers.Service, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    said = service.command("check", str(path), check=False)
+    assert said.returncode == 2
+    assert str(path) in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_load_is_idempotent_prints_a_diff_and_dump_gives_it_back(
+    service: servers.Service, campus_file: Path, tmp_path: Path
+) -> None:
+    dry = service.command("load", "--dry-run", str(campus_file)).stdout
+    assert "+ doors gym-east" in dry
+    assert lines(dry)[-1].endswith("would be made")
+    first = service.command("load", str(campus_file)).stdout
+    assert lines(first)[-1] == lines(dry)[-1].removesuffix(" would be made")
+    assert lines(service.command("load", str(campus_file)).stdout) == ["nothing to change"]
+    service.command("dump", str(tmp_path / "out"))
+    assert lines(service.command("load", str(tmp_path / "out")).stdout) == ["nothing to change"]
+    changed = registry.to_plain(lincoln())
+    changed["doors"][1]["name"] = "Gym, the east one"
+    campus_file.write_text(yaml.safe_dump(changed, sort_keys=False))
+    said = service.command("load", str(campus_file)).stdout
+    assert "~ doors gym-east" in said
+    assert "Gym, the east one" in said
+
+
+def test_nothing_is_half_loaded(service: servers.Service, campus_file: Path, tmp_path: Path) -> None:
+    rule = tmp_path / "rule.yaml"
+    rule.write_text("id: r\ntitle: R\nkey: door.id\nmatch: {of: door.opend}\nseverity: severe\n")
+    said = service.command("load", str(campus_file), str(rule), check=False)
+    assert said.returncode == 2
+    assert "door.opened" in said.stderr
+    said = service.command("load", "--dry-run", str(campus_file))
+    assert "+ campus lincoln" in said.stdout
+
+
+def test_secrets_are_not_printed_and_not_stored_in_the_clear(
+    service: servers.Service, campus_file: Path, tmp_path: Path
+) -> None:
+    said = service.command("load", str(campus_file))
+    assert SECRET_NAME not in said.stdout + said.stderr
+    stored = (tmp_path / "hallwatch.db").read_bytes() + b"".join(
+        path.read_bytes() for path in tmp_path.glob("hallwatch.db-*")
+    )
+    assert SECRET_NAME.encode() not in stored
+    assert b"json://127.0.0.1:9/reyes" not in stored
+
+
+def test_serve_without_a_good_secret_refuses_and_says_how_to_make_one(tmp_path: Path) -> None:
+    for key in ("", "short", "changeme-changeme-changeme-changeme-changeme"):
+        service = servers.Service(tmp_path, {"HALLWATCH_SECRET_KEY": key})
+        said = service.command("serve", check=False)
+        assert said.returncode == 2
+        assert "HALLWATCH_SECRET_KEY" in said.stderr
+        assert "secrets.token_urlsafe" in said.stderr
+        assert "Traceback" not in said.stderr
+
+
+def test_an_unknown_setting_and_an_unknown_role_are_refused(tmp_path: Path) -> None:
+    said = servers.Service(tmp_path, {"HALLWATCH_MQTT_ULR": "x"}).command("serve", check=False)
+    assert said.returncode == 2
+    assert "HALLWATCH_MQTT_ULR" in said.stderr
+    said = servers.Service(tmp_path).command("serve", "--only", "kitchen", check=False)
+    assert said.returncode == 2
+    assert "kitchen" in said.stderr
+
+
+def test_a_token_is_printed_alone_and_never_stored(service: servers.Service, tmp_path: Path) -> None:
+    made = service.command("token", "create", "--name", "bridge", "--role", "device").stdout.strip()
+    assert made.startswith("hw_")
+    assert len(lines(made)) == 1
+    assert made.encode() not in (tmp_path / "hallwatch.db").read_bytes()
+    said = service.command("token", "create", "--name", "x", "--role", "king", check=False)
+    assert said.returncode == 2
+    assert "viewer" in said.stderr
+
+
+def test_the_database_is_brought_up_and_its_audit_verified(service: servers.Service) -> None:
+    assert "was empty" in service.command("db", "upgrade").stdout
+    assert "already" in service.command("db", "upgrade").stdout
+    service.command("token", "create", "--name", "x", "--role", "viewer")
+    assert "whole" in service.command("audit", "verify").stdout
+
+
+@pytest.mark.parametrize("what", ["rule", "campus", "policy", "mapping", "message", "scenario"])
+def test_every_schema_is_json(service: servers.Service, what: str) -> None:
+    found: dict[str, Any] = json.loads(service.command("schema", what).stdout)
+    assert found.get("properties") or found.get("oneOf") or found.get("$defs")
+
+
+def recording(path: Path, *said: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(each) + "\n" for each in said))
+    return path
+
+
+DOOR = {"rx": "2026-11-24T16:00:00Z", "topic": "campus/lincoln/door/gym-west", "payload": {"position": "open"}}
+
+
+def test_replay_prints_findings_one_line_each_and_the_same_again(
+    service: servers.Service, campus_file: Path, tmp_path: Path
+) -> None:
+    path = recording(
+        tmp_path / "m.jsonl",
+        DOOR,
+        {"rx": "2026-11-24T16:02:00Z"},
+        {**DOOR, "rx": "2026-11-24T16:02:10Z", "payload": {"position": "closed"}},
+        {"rx": "2026-11-24T16:03:00Z"},
+    )
+    said = service.command("replay", "--campus", str(campus_file), "--json", str(path))
+    found = [json.loads(line) for line in lines(said.stdout)]
+    assert [(each["rule"], each["state"], each["at"]) for each in found] == [
+        ("door-held-open", "firing", "2026-11-24T16:01:00Z"),
+        ("door-held-open", "resolved", "2026-11-24T16:02:10Z"),
+    ]
+    assert set(found[0]) >= {"at", "rule", "key", "state", "severity", "late", "mode", "text", "because"}
+    assert service.command("replay", "--campus", str(campus_file), "--json", str(path)).stdout == said.stdout
+
+
+def test_replay_tells_the_alerts_that_would_come_of_it(
+    service: servers.Service, campus_file: Path, tmp_path: Path
+) -> None:
+    path = recording(tmp_path / "m.jsonl", DOOR, {"rx": "2026-11-24T16:04:00Z"})
+    said = service.command("replay", "--campus", str(campus_file), "--alerts", "--json", str(path))
+    found = [json.loads(line) for line in lines(said.stdout)]
+    assert [each["event"] for each in found][:2] == ["opened", "notify"]
+    assert found[1]["to"] == ["reyes-phone"]
+    assert {each["alert"] for each in found} == {found[0]["alert"]}
+    assert (
+        service.command("replay", "--campus", str(campus_file), "--alerts", "--json", str(path)).stdout == said.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("{", "JSON"),
+        ('{"topic": "x"}', "rx"),
+        ('{"rx": "yesterday"}', "rx"),
+        ('{"rx": "2026-11-24T16:00:00"}', "rx"),
+        ('{"rx": "2026-11-24T16:00:00Z", "topic": 5, "payload": {}}', "topic"),
+        ('{"rx": "2026-11-24T16:00:00Z", "topic": "x"}', "payload"),
+        ('{"rx": "2026-11-24T16:00:00Z", "payload": {}}', "topic"),
+        ('{"rx": "2026-11-24T15:00:00Z"}', "back in time"),
+    ],
+)
+def test_a_bad_line_is_named_before_anything_is_printed(
+    service: servers.Service, campus_file: Path, tmp_path: Path, line: str, word: str
+) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(json.dumps(DOOR) + "\n" + line + "\n")
+    said = service.command("replay", "--campus", str(campus_file), "--json", str(path), check=False)
+    assert said.returncode == 2
+    assert said.stdout == ""
+    assert f"{path}:2:" in said.stderr
+    assert word in said.stderr
+
+
+def test_what_cannot_be_read_in_a_recording_is_told_and_the_rest_goes_on(
+    service: servers.Service, campus_file: Path, tmp_path: Path
+) -> None:
+    path = recording(
+        tmp_path / "m.jsonl",
+        {**DOOR, "topic": "campus/lincoln/door/nowhere"},
+        DOOR,
+        {"rx": "2026-11-24T16:02:00Z"},
+    )
+    said = service.command("replay", "--campus", str(campus_file), "--json", str(path))
+    assert "unknown_entity" in said.stderr
+    assert json.loads(lines(said.stdout)[0])["rule"] == "door-held-open"
+
+
+def test_a_scenario_is_recorded_and_replayed(service: servers.Service, tmp_path: Path) -> None:
+    path = tmp_path / "day.jsonl"
+    service.command("simulate", "bouncing-contact", "--record", str(path))
+    first = json.loads(lines(path.read_text())[0])
+    assert {"rx", "topic", "payload"} <= set(first)
+    again = tmp_path / "again.jsonl"
+    service.command("simulate", "bouncing-contact", "--record", str(again))
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_doctor_says_what_does_not_work_and_what_to_do(service: servers.Service) -> None:
+    port = servers.free_port()
+    service.settings["HALLWATCH_MQTT_URL"] = f"mqtt://127.0.0.1:{port}"
+    said = service.command("doctor", check=False)
+    assert said.returncode == 1
+    assert "hallwatch db upgrade" in said.stdout
+    assert f"127.0.0.1:{port}" in said.stdout
+    assert "Traceback" not in said.stdout + said.stderr

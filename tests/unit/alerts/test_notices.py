@@ -1,0 +1,157 @@
+"""The wording of notices."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec.structs import replace
+
+from alerts import alert as moves
+from alerts.alert import Alert
+from alerts.notices import SMS_LENGTH, Setting, duration, word, word_test, word_together
+from tests.conftest import START
+from tests.unit.alerts.making import advice, finding, later
+
+LINK = "https://hallwatch.example.org/a/" + "x" * 43
+ZONE = ZoneInfo("America/Chicago")
+
+
+def setting(seconds: float = 64) -> Setting:
+    return Setting("Lincoln High School", ZONE, later(seconds))
+
+
+def alert(**changes: Any) -> Alert:
+    return replace(moves.opened(finding(**changes), now=START, policy={}), code="K7-42")
+
+
+def test_a_push_says_how_grave_what_how_long_and_its_code() -> None:
+    notice = word(alert(), setting(), link=LINK)
+    assert notice.title == "SEVERE · Door 7 (Gym east) is open · for 1:04 · K7-42"
+    assert notice.body.splitlines() == [
+        "Door 7 (Gym east) is open",
+        "Since 08:00 · for 1:04, still true",
+        "K7-42 · Lincoln High School",
+        LINK,
+    ]
+
+
+def test_without_a_link_the_body_ends_with_code_and_campus() -> None:
+    assert word(alert(), setting()).body.endswith("K7-42 · Lincoln High School")
+
+
+def test_what_is_over_says_so() -> None:
+    gone = moves.cleared(alert(), at=later(30), now=later(31))
+    notice = word(gone, setting(300))
+    assert "over after 0:30" in notice.title
+    assert "still true" not in notice.body
+
+
+def test_what_was_one_instant_has_no_duration() -> None:
+    instant = moves.cleared(alert(text="Door 7 (Gym east) was forced"), at=START, now=START)
+    assert word(instant, setting()).title == "SEVERE · Door 7 (Gym east) was forced · K7-42"
+    assert "At 08:00" in word(instant, setting()).body
+
+
+def test_the_checklist_and_who_has_it_stand_in_the_body() -> None:
+    taken = moves.acknowledged(
+        alert(advice=advice(do=("Look at the door", "Close it"))), who="person:reyes", now=later(9)
+    )
+    body = word(taken, setting()).body
+    assert "- Look at the door\n- Close it" in body
+    assert "Taken by reyes" in body
+
+
+@pytest.mark.parametrize("via", ["push", "email", "sms"])
+@pytest.mark.parametrize(("exercise", "mark"), [("drill", "DRILL"), ("test", "TEST")])
+def test_an_exercise_is_marked_in_title_and_body_or_the_one_line_of_a_text(exercise: str, mark: str, via: str) -> None:
+    notice = word(alert(exercise=exercise), setting(), via=via)
+    assert notice.title.startswith(mark)
+    if via != "sms":
+        assert notice.body.startswith(mark)
+
+
+@pytest.mark.parametrize("via", ["push", "email", "sms"])
+@pytest.mark.parametrize("kind", ["alert", "reminder", "cancel", "correction"])
+def test_title_and_body_carry_the_code_and_the_body_ends_with_the_link(kind: str, via: str) -> None:
+    notice = word(alert(), setting(), kind=kind, via=via, text="it was door 8", link=LINK)
+    assert "K7-42" in notice.title
+    assert "K7-42" in notice.body
+    assert notice.body.endswith(LINK)
+
+
+def test_a_correction_says_the_right_thing_and_a_cancellation_how_it_ended() -> None:
+    assert (
+        "CORRECTION · SEVERE · it was door 8" in word(alert(), setting(), kind="correction", text="it was door 8").title
+    )
+    done = moves.resolved(alert(), who="person:reyes", disposition="false", note="wind", now=later(70))
+    notice = word(done, setting(), kind="cancel")
+    assert notice.title.startswith("CANCELLED · ")
+    assert "Closed as false by reyes: wind" in notice.body
+
+
+@pytest.mark.parametrize("kind", ["alert", "reminder", "cancel", "correction"])
+@pytest.mark.parametrize("link", [None, LINK])
+def test_a_text_message_fits_into_one(kind: str, link: str | None) -> None:
+    long = alert(text="Door 7 (Gym east) behind the old swimming hall has been standing open " * 3, exercise="drill")
+    notice = word(long, setting(), via="sms", kind=kind, text="again " * 60, link=link)
+    assert len(notice.title) + 2 + len(notice.body) <= SMS_LENGTH
+
+
+def test_a_text_message_uses_letters_that_do_not_halve_it() -> None:
+    notice = word(alert(text="Door 3 — “Café Škoda” · 开"), setting(), via="sms")
+    assert notice.body.startswith('K7-42 Door 3 - "Café Skoda" - ?')
+
+
+def test_a_link_longer_than_a_text_message_still_comes_whole() -> None:
+    link = "https://" + "a" * 180
+    notice = word(alert(), setting(), via="sms", link=link)
+    assert notice.body.endswith(link)
+    assert notice.body.startswith("K7-42 Door")
+
+
+def test_notices_never_show_the_messages_that_decided() -> None:
+    secret = alert(because={"messages": [{"name": "Alex Planted Secret"}]})
+    for via in ("push", "email", "sms"):
+        notice = word(secret, setting(), via=via)
+        assert "Planted" not in notice.title + notice.body
+
+
+def test_several_alerts_come_as_one_notice_with_every_code() -> None:
+    other = replace(alert(key="gym-west", text="Door 8 is open", severity="extreme"), code="B1-07")
+    notice = word_together([(alert(), LINK), (other, LINK + "2")], setting())
+    assert notice.title == "2 alerts · Lincoln High School · K7-42 B1-07"
+    assert notice.severity == "extreme"
+    assert notice.body.splitlines() == [
+        "K7-42 · SEVERE · Door 7 (Gym east) is open · for 1:04",
+        LINK,
+        "B1-07 · EXTREME · Door 8 is open · for 1:04",
+        LINK + "2",
+    ]
+    short = word_together([(alert(), LINK), (other, None)], setting(), via="sms")
+    assert len(short.title) + 2 + len(short.body) <= SMS_LENGTH
+
+
+def test_trying_an_endpoint_out_says_that_nothing_has_happened() -> None:
+    notice = word_test("Lincoln High School", "reyes-phone")
+    assert notice.title.startswith("TEST")
+    assert "Nothing has happened" in notice.body
+
+
+def test_a_very_long_title_is_cut_and_keeps_its_code() -> None:
+    notice = word(alert(text="open " * 100), setting())
+    assert len(notice.title) < 220
+    assert notice.title.endswith("… · K7-42")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-3, "0:00"), (4, "0:04"), (64, "1:04"), (3725, "1:02:05"), (90000, "1 d 1 h")]
+)
+def test_durations_read_like_a_stopwatch(seconds: int, words: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == words
+
+
+def test_an_old_alert_names_its_day() -> None:
+    assert "Since Tue 24 Nov 08:00" in word(alert(), setting(3 * 86400)).body

@@ -1,0 +1,58 @@
+"""The verdict: what came, what did not, and what should not have."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from simulators.verdict import Expectation, Observed, Pattern, State, Wanted, judge
+from tests.conftest import START
+
+
+def wanted(rule: str, key: str, seconds: float, **how: object) -> Wanted:
+    expectation = Expectation.model_validate({"rule": rule, "key": key, "at": timedelta(seconds=seconds), **how})
+    return Wanted(expectation=expectation, at=START + timedelta(seconds=seconds))
+
+
+def seen(rule: str, key: str, seconds: float, state: State = "firing") -> Observed:
+    return Observed(rule=rule, key=key, at=START + timedelta(seconds=seconds), state=state, severity="severe")
+
+
+def test_everything_that_was_expected_came() -> None:
+    verdict = judge(
+        [wanted("held", "d", 70), wanted("held", "d", 130, state="resolved")],
+        [seen("held", "d", 130, "resolved"), seen("held", "d", 71)],
+    )
+    assert verdict.passed
+    assert [line.split()[0] for line in verdict.lines()] == ["ok", "ok"]
+
+
+def test_too_late_is_missing() -> None:
+    verdict = judge([wanted("held", "d", 70)], [seen("held", "d", 73)])
+    assert not verdict.passed
+    assert list(verdict.lines()) == ["missing   held d firing at 2026-11-24T14:01:10+00:00 ± 2 s"]
+
+
+def test_another_severity_is_missing() -> None:
+    assert judge([wanted("held", "d", 70, severity="severe")], [seen("held", "d", 70)]).passed
+    assert not judge([wanted("held", "d", 70, severity="minor")], [seen("held", "d", 70)]).passed
+
+
+def test_one_finding_meets_one_expectation() -> None:
+    verdict = judge([wanted("held", "d", 70), wanted("held", "d", 71)], [seen("held", "d", 70)])
+    assert (len(verdict.met), len(verdict.missed)) == (1, 1)
+
+
+def test_what_nobody_expected_is_unwanted_unless_it_is_allowed() -> None:
+    found = [seen("forced", "d", 5), seen("quiet", "d", 5)]
+    verdict = judge([], found, allowed=[Pattern(rule="quiet")])
+    assert [str(each) for each in verdict.unwanted] == ["forced d firing at 2026-11-24T14:00:05+00:00"]
+
+
+def test_a_ladder_may_fire_again_for_what_was_expected_unless_it_is_forbidden() -> None:
+    found = [seen("held", "d", 70), seen("held", "d", 370)]
+    assert judge([wanted("held", "d", 70)], found).passed
+    assert not judge([wanted("held", "d", 70)], found, forbidden=[Pattern(rule="held", key="d")]).passed
+
+
+def test_an_end_that_nobody_expected_harms_nobody() -> None:
+    assert judge([], [seen("held", "d", 70, "resolved")]).passed
