@@ -149,10 +149,11 @@ async def _tell(service: Service, out: Console) -> None:
 
 def _alert_line(alert: dict[str, Any]) -> str:
     colour = COLOURS[alert["severity"]]
-    state = "closed" if alert["state"] == "closed" else alert["condition"]
+    over = alert["cleared_at"] is not None and alert["cleared_at"] != alert["began_at"]
+    state = " · closed" if alert["state"] == "closed" else " · over now" if over else ""
     taken = f" · {alert['acknowledged_by']} has it" if alert["acknowledged_by"] else ""
     return (
-        f"[{colour}]{alert['severity'].upper():<8}[/{colour}] {alert['code']}  {escape(alert['title'])}: {state}{taken}"
+        f"[{colour}]{alert['severity'].upper():<8}[/{colour}] {alert['code']}  {escape(alert['title'])}{state}{taken}"
     )
 
 

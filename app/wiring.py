@@ -76,6 +76,11 @@ async def seed(database: Database, vault: Vault, now: datetime, config: Path | N
         log.info("loaded", folder=str(config), what=files.summary, changes=len(changes))
 
 
+def site_mappings(config: Path | None) -> list[mapping.Mapping]:
+    """Return the device mappings among the files of a folder; BadInput names what is wrong in them."""
+    return documents.read([config]).mappings if config else []
+
+
 def build(
     settings: Settings,
     clock: Clock | None = None,
@@ -92,7 +97,8 @@ def build(
     vault = Vault(settings.require_secret())
     database = Database(settings.database_url)
     metrics = Metrics()
-    mappings = mapping.shipped()
+    # The site's own come first: the first that fits reads.
+    mappings = [*site_mappings(settings.config_dir), *mapping.shipped()]
     channels = channels or Channels(allow_private=settings.allow_private_endpoints)
     committed = asyncio.Event()
     closing = asyncio.Event()

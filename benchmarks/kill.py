@@ -68,7 +68,7 @@ async def _publish(here: Stage, messages: int, rate: int, every: int) -> set[str
             if number % every == 0:
                 visit = f"v{number}"
                 due.add(visit)
-                said = {"action": "screen", "visit": visit, "screening": "confirmed"}
+                said = {"action": "escort", "visit": visit}
                 topic = "campus/lincoln/visitor/lobby"
             else:
                 said = {"position": "open" if number % 2 else "closed"}

@@ -80,12 +80,10 @@ async def _publish(here: Stage, name: str, rate: int, seconds: float) -> dict[st
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, started + number / rate - loop.time()))
             visit = f"{name}{number}"
-            said = {"id": visit, "at": clock.now().isoformat(), "action": "screen", "visit": visit}
+            said = {"id": visit, "at": clock.now().isoformat(), "action": "escort", "visit": visit}
             # The receiver stamps with the same clock: the loop's is the machine's monotonic one.
             sent[visit] = loop.time()
-            await client.publish(
-                "campus/lincoln/visitor/lobby", msgspec.json.encode({**said, "screening": "confirmed"}), qos=1
-            )
+            await client.publish("campus/lincoln/visitor/lobby", msgspec.json.encode(said), qos=1)
     return sent
 
 

@@ -92,11 +92,10 @@ async def _say(here: Stage, said: _Said, messages: int) -> None:
     async with aiomqtt.Client("127.0.0.1", here.broker.port, username="sensors", password=servers.PASSWORD) as client:
         for _ in range(messages):
             number, said.count = said.count, said.count + 1
-            body = {"id": f"o{number}", "at": clock.now().isoformat(), "action": "screen", "visit": f"v{number}"}
-            result = "confirmed" if number % 5 == 0 else "clear"
+            action = "escort" if number % 5 == 0 else "preregister"
             said.alerts += number % 5 == 0
-            topic = "campus/lincoln/visitor/lobby"
-            await client.publish(topic, msgspec.json.encode({**body, "screening": result}), qos=1)
+            body = {"id": f"o{number}", "at": clock.now().isoformat(), "action": action, "visit": f"v{number}"}
+            await client.publish("campus/lincoln/visitor/lobby", msgspec.json.encode(body), qos=1)
             await asyncio.sleep(0.02)
 
 

@@ -19,7 +19,7 @@ PROBE: dict[str, Any] = {
     "title": "A probe of the benchmark",
     "why": "measures the way from a message to a push",
     "key": "visit.id",
-    "match": {"of": "visitor.screened", "if": 'visit.screening == "confirmed"'},
+    "match": {"of": "escort.assigned"},
     "severity": "severe",
     "alert": {"text": "probe {visit.id}", "policy": "probe"},
 }

@@ -49,7 +49,8 @@ class Document:
         while where:
             if where in self.lines:
                 return self.lines[where]
-            where = re.sub(r"(\.[^.\[\]]*|\[\d+\]|^[^.\[\]]+)$", "", where)
+            # Cut the last step; what has no steps left (or none that we know) stands for the whole document.
+            where = where[: max(where.rfind("."), where.rfind("["), 0)]
         return self.lines.get("")
 
 

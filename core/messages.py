@@ -38,6 +38,7 @@ Watch = Literal["", "trespass", "restraining_order", "banned", "custody", "offen
 Heads = Annotated[int, Meta(ge=0, le=1_000_000)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Short = Annotated[str, Meta(max_length=200)]
+Instant = Annotated[datetime, Meta(tz=True)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
 ANY: Final = object()
@@ -285,9 +286,9 @@ class VisitMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
     zone: Short | None = None
     door: Short | None = None
     badge: Short | None = None
-    badge_expires: datetime | None = None
-    start: datetime | None = None
-    expected_out: datetime | None = None
+    badge_expires: Instant | None = None
+    start: Instant | None = None
+    expected_out: Instant | None = None
     escort_required: bool | None = None
     escort: Short | None = None
     screening: Screening | None = None
@@ -504,6 +505,7 @@ class AttendanceCounted(AttendanceMessage, frozen=True, kw_only=True, omit_defau
     kind = "attendance.counted"
     heard_as = (On("attendance", "mode", "absolute"),)
     example = {"topic": "attendance/winter-concert", "payload": {"mode": "absolute", "count": 412}}
+    count: Heads  # a recount without a number says nothing, so here there is no default
 
     def tell(self, facts: Facts) -> Facts:
         """Return the facts with the room counted anew."""
@@ -596,7 +598,7 @@ class DeviceRestored(DeviceMessage, frozen=True, kw_only=True, omit_defaults=Tru
 
     kind = "device.restored"
     level = "tampered"
-    heard_as = (On("device", "kind", "restored"),)
+    heard_as = (On("device", "kind", "restored"), On("door", "tamper", False, alone=True))
     example = {"topic": "device/gym-east-contact", "payload": {"kind": "restored"}}
 
     def tell(self, facts: Facts) -> Facts:
@@ -635,7 +637,6 @@ class DeviceHeartbeat(DeviceMessage, frozen=True, kw_only=True, omit_defaults=Tr
         On("device", "kind", "battery"),
         On("door", "battery_pct", ANY, alone=True),
         On("door", "battery_low", False, alone=True),
-        On("door", "tamper", False, alone=True),
     )
     example = {"topic": "device/gym-east-contact", "payload": {"kind": "heartbeat", "battery_pct": 93}}
 
@@ -659,6 +660,7 @@ class CampusStateChanged(Message, frozen=True, kw_only=True, omit_defaults=True)
     example = {"topic": "campus/state", "payload": {"state": "secure", "by": "okafor"}}
     state: CampusState
     by: Short | None = None
+    reason: Short | None = None
 
     def tell(self, facts: Facts) -> Facts:
         """Return the campus's facts as they are after this message."""

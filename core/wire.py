@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ TOPIC_FIELD: Final = {
 }
 """The field that the last level of the topic fills, by family of topics."""
 _WORDS: Final = frozenset(("id", "at", "seq", "boot", "initial", "exercise"))
+_INSTANTS: Final = frozenset(("badge_expires", "start", "expected_out"))
 _DECODER: Final = msgspec.json.Decoder()
 ENTITIES: Final = {"door": "doors_by_id", "device": "devices_by_id", "gathering": "gatherings_by_id"}
 
@@ -98,9 +100,9 @@ def readings(
     family: str, name: str, said: Mapping[str, Any], heard: Heard, envelope: Envelope, campus: Campus
 ) -> list[Message]:
     """Return the messages in one payload of our own topics; Refused names the field that is wrong."""
-    if family not in TOPIC_FIELD:
+    if family not in TOPIC_FIELD or (family == "campus" and name not in said):
         raise Refused("unknown_topic")
-    fields = dict(said)
+    fields = {key: value for key, value in said.items() if value is not None}
     if TOPIC_FIELD[family]:
         fields[TOPIC_FIELD[family]] = name
     shared = _envelope_fields(fields, heard, envelope)
@@ -111,13 +113,15 @@ def readings(
 
 def build(family: str, fields: Mapping[str, Any], shared: Mapping[str, Any], campus: Campus) -> list[Message]:
     """Return one message for every reading that `fields` hold; Refused if there is none or a field is wrong."""
+    if family == "attendance":
+        fields = _counted(fields)
     kinds = _kinds_said(family, fields)
     if not kinds:
         raise Refused(f"invalid_field: {_nothing_said(family)}")
     found: list[Message] = []
     for kind in kinds:
         known = _fields_of(kind)
-        body = {key: value for key, value in fields.items() if key in known and value is not None}
+        body = {key: _plain(key, value) for key, value in fields.items() if key in known and value is not None}
         try:
             message = msgspec.convert({**shared, **body, "part": len(found)}, kind)
         except msgspec.ValidationError as error:
@@ -145,14 +149,25 @@ def _kinds_said(family: str, fields: Mapping[str, Any]) -> list[type[Message]]:
             (asides if found[0].alone else said)[found[1]] = None
             continue
         choices = sorted({str(on.value) for on, _ in ways if isinstance(on.value, str)})
-        if choices and not _modifies(family, name, fields[name]):
+        if choices:
             raise Refused(f"invalid_field: {name} must be one of {', '.join(choices)}")
     return list(said or asides)
 
 
-def _modifies(family: str, name: str, value: Any) -> bool:
+def _counted(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     # `mode: delta` says nothing by itself; `direction` does.
-    return family == "attendance" and name == "mode" and value == "delta"
+    mode = fields.get("mode", "delta")
+    if mode not in ("delta", "absolute"):
+        raise Refused("invalid_field: mode must be one of absolute, delta")
+    if mode == "absolute" and fields.get("direction") is not None:
+        raise Refused("invalid_field: direction: a recount (mode absolute) has none")
+    return fields if mode == "absolute" else {key: value for key, value in fields.items() if key != "mode"}
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return read_instant(value, name) if name in _INSTANTS else value
 
 
 def _matches(on: On, fields: Mapping[str, Any]) -> bool:
@@ -183,6 +198,9 @@ def _nothing_said(family: str) -> str:
 
 
 def _in_our_words(error: msgspec.ValidationError) -> str:
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", str(error))
+    if missing:
+        return f"{missing[1]} is required"
     text, _, place = str(error).partition(" - at `$.")
     return f"{place.rstrip('`')}: {text}" if place else text
 
@@ -198,7 +216,7 @@ def stamp(said: Mapping[str, Any], at: Any, heard: Heard, envelope: Envelope) ->
     skewed = told is not None and not envelope.now - MAX_PAST <= told <= envelope.now + MAX_FUTURE
     when = envelope.now if told is None or skewed else told
     given = said.get("id")
-    if given is not None and not isinstance(given, str | int):
+    if given is not None and (isinstance(given, bool) or not isinstance(given, str | int)):
         raise Refused("invalid_field: id must be text")
     exercise = said.get("exercise", "live")
     if heard.trial_only and exercise == "live":
@@ -230,22 +248,25 @@ def _fingerprint(heard: Heard, told: datetime | None) -> str:
     return f"~{digest.hexdigest()}"
 
 
-def read_instant(value: Any) -> datetime | None:
-    """Return the instant an `at` field means, in UTC; Refused unless it is RFC 3339 with an offset."""
+def read_instant(value: Any, name: str = "at") -> datetime | None:
+    """Return the instant that the field `name` means, in UTC; Refused unless it is RFC 3339 with an offset."""
     if value is None:
         return None
-    if not isinstance(value, str):
-        raise Refused("invalid_field: at must be text like 2026-11-24T14:00:00Z")
-    try:
-        instant = datetime.fromisoformat(value)
-    except ValueError:
-        raise Refused("invalid_field: at must be a time like 2026-11-24T14:00:00Z") from None
+    if isinstance(value, datetime):
+        instant = value
+    elif isinstance(value, str):
+        try:
+            instant = datetime.fromisoformat(value.upper())
+        except ValueError:
+            raise Refused(f"invalid_field: {name} must be a time like 2026-11-24T14:00:00Z") from None
+    else:
+        raise Refused(f"invalid_field: {name} must be text like 2026-11-24T14:00:00Z")
     if instant.tzinfo is None:
-        raise Refused("invalid_field: at needs an offset, like 2026-11-24T14:00:00Z")
+        raise Refused(f"invalid_field: {name} needs an offset, like 2026-11-24T14:00:00Z")
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise Refused("invalid_field: at lies outside of the calendar") from None
+        raise Refused(f"invalid_field: {name} lies outside of the calendar") from None
 
 
 def encode(kind: type[Message], name: str, fields: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
@@ -34,7 +34,11 @@ def _listed(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_read_text), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
 """An expression of the language; a bare number or truth is one too."""
 OneOrMore = BeforeValidator(_listed)
-Plain = str | int | bool
+MAX_LENGTH: Final = timedelta(days=366)
+"""No time in a rule is longer than a year."""
+MAX_TEST: Final = timedelta(days=35)
+"""No test of a rule goes on for longer; they are run whenever the rule is saved."""
+Length = Annotated[Duration, Field(le=MAX_LENGTH)]
 
 
 class Document(Strict):
@@ -146,7 +150,7 @@ class Quiet(Document):
 class Rung(Document):
     """One step of a ladder: so long after it began, this severe."""
 
-    after: Duration
+    after: Length
     severity: Severity
 
 
@@ -156,7 +160,7 @@ class Advice(Document):
     text: Line | None = None
     do: Annotated[tuple[Line, ...], OneOrMore] = ()
     policy: Line | None = None
-    cooldown: Duration = timedelta(0)
+    cooldown: Length = timedelta(0)
     group: Line | None = None
     latch: bool = False
 
@@ -176,13 +180,16 @@ class Override(Document):
     def _changes_something(self) -> Override:
         if not self.params and self.mode is None:
             raise ValueError("say params or mode; otherwise it overrides nothing")
+        start, until = self.start, self.until
+        if start is not None and (start.tzinfo is None) == (until.tzinfo is None) and start >= until:
+            raise ValueError("until: must be later than from")
         return self
 
 
 class Step(Document):
     """One step of a test: something is sent, or something is expected by then."""
 
-    at: Duration
+    at: Annotated[Duration, Field(le=MAX_TEST)]
     send: dict[str, Any] | None = None
     expect: Literal["firing", "resolved", "nothing"] | None = None
     key: str | None = None

@@ -6,10 +6,11 @@ A problem names the field, the column inside of an expression, and what would be
 from __future__ import annotations
 
 import importlib.resources
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pydantic import Field, ValidationError, create_model
 
@@ -85,13 +86,29 @@ def read_rule(data: Any) -> Rule:
     return _Reader(document, data).rule()
 
 
+_IN_OUR_WORDS: Final = (
+    (re.compile(r"Input should be a valid dictionary or instance of \w+"), "must be an object, key: value"),
+    (re.compile(r"Input should be a valid dictionary"), "must be an object, key: value"),
+    (re.compile(r"Input should be a valid (tuple|list)"), "must be a list"),
+    (re.compile(r"Input should be a valid string"), "must be text"),
+    (re.compile(r"(Tuple|Value) should have at least 1 item after validation, not 0"), "must not be empty"),
+    (re.compile(r"^Input should be "), "must be "),
+)
+
+
 def _untangled(problems: list[Problem]) -> list[Problem]:
-    # Where a key may be one of two forms, pydantic reports both; the form's name is no key of the document.
-    found = [
-        replace(each, where=each.where.replace(".Quiet", "").replace(".function-before[_read_text(), str]", ""))
-        for each in problems
-    ]
-    return list(dict.fromkeys(found))
+    found: dict[Problem, None] = {}
+    for each in problems:
+        message = each.message
+        # pydantic names the form it tried, which is no key of the document.
+        where = "clear" if each.where.startswith("clear.function-") else each.where.replace("clear.Quiet", "clear")
+        if where == "clear":
+            message = "must be a condition, or {quiet: 10m}"
+        for pattern, words in _IN_OUR_WORDS:
+            message = pattern.sub(words, message)
+        found[replace(each, where=where, message=message)] = None
+    inside = any(each.where.startswith("clear.") for each in found)
+    return [each for each in found if not (inside and each.where == "clear")]
 
 
 class _Reader:
@@ -100,7 +117,8 @@ class _Reader:
         self._data = data
         self._entity = document.key.removesuffix(".id")
         types = {name: param.language_type for name, param in document.params.items()}
-        self._site = Site(self._entity, types)
+        self._params = {name: param.read(param.default, "default") for name, param in document.params.items()}
+        self._site = Site(self._entity, types, self._params)
         self._problems = self._site.problems
 
     def rule(self) -> Rule:
@@ -125,7 +143,7 @@ class _Reader:
             frame=frame,
             ladder=ladder,
             scope=scope,
-            params={name: param.read(param.default, "default") for name, param in document.params.items()},
+            params=self._params,
             exemptions=exemptions,
             active=document.active,
             alert=document.alert,

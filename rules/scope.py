@@ -77,6 +77,8 @@ def _trouble(root: str, name: str, field: Field | None, values: tuple[Any, ...])
     # What a visit is comes with its messages; everything else that messages change is a state.
     if root != "visit" and not field.is_fixed:
         return "this changes under way; a scope says what a thing is, put this into the condition"
+    if not values:
+        return "names no value, so that nothing is in the scope"
     kind = field.type.item or field.type
     for value in values:
         if not _is_of(value, kind):

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from pydantic import ValidationError
 
-from core.campus import Campus, nearest, problems_of, write_duration
+from core.campus import nearest, write_duration
 from core.errors import BadInput, Problem
 from core.findings import Finding
 from core.messages import ENVELOPE, KINDS, Message
 from rules.document import Scenario, Step
 from rules.engine import Engine
-from rules.language.roots import ROOTS
 from rules.rule import with_params
 from rules.runnable import Rule
+from rules.stage import campus_for
 
 LATENESS: Final = timedelta(seconds=1)
 _USUAL_START: Final = datetime(2026, 11, 24, 10, 0)  # noqa: DTZ001 - the campus's own wall clock, a Tuesday
-_USUAL: Final[dict[str, Any]] = {
-    "campus": {"id": "test", "name": "Test School", "timezone": "America/Chicago"},
-    "calendar": {
-        "week": dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "regular"),
-        "day_types": {
-            "regular": {"staffed": "06:30-18:00", "school": "07:50-15:10", "class_time": ["08:00-15:00"]},
-            "closed": {},
-        },
-    },
-}
-_TABLES: Final = {"door": "doors", "zone": "zones", "device": "devices", "gathering": "gatherings"}
 _SENDABLE: Final = ("message_id", "seq", "boot", "initial", "exercise", "received_at", "source")
 
 
@@ -52,7 +40,7 @@ class _Trial:
         self._where = where
         self._steps = scenario.steps
         self._rule = with_params(rule, scenario.params) if scenario.params else rule
-        self._campus = _campus_for(rule, scenario, where)
+        self._campus = campus_for(rule, scenario, f"{where}.campus")
         self._start = self._campus.instant(scenario.now or _USUAL_START).astimezone(UTC)
         self._engine = Engine(self._campus, [self._rule], started=self._start - LATENESS)
         self._found: list[Finding] = []
@@ -139,67 +127,3 @@ def _listing(found: list[Finding]) -> str:
 def _times_of(kind: str) -> Iterator[tuple[str, bool]]:
     for item in msgspec.structs.fields(KINDS[kind]):
         yield item.name, "datetime" in str(item.type)
-
-
-# ------------------------------------------------------------------------------------------ a campus for the rule
-def _campus_for(rule: Rule, scenario: Scenario, where: str) -> Campus:
-    plain: dict[str, Any] = {**_USUAL}
-    for entity, table in _TABLES.items():
-        named = {step.send[entity]: None for step in scenario.steps if step.send and step.send.get(entity)}
-        things = [_thing(rule, entity, str(each)) for each in named]
-        plain[table] = things
-    merged = _merged(plain, scenario.campus)
-    _add_what_is_referred_to(merged)
-    try:
-        return Campus.model_validate(merged)
-    except ValidationError as error:
-        found = problems_of(error)
-        raise BadInput(Problem(p.message, where=f"{where}.campus.{p.where}") for p in found) from None
-
-
-def _thing(rule: Rule, entity: str, key: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"id": key}
-    if entity != "device":
-        found["name"] = key.replace("-", " ").capitalize()
-    if entity == "gathering":
-        found |= {"start": "2026-11-24T09:00", "end": "2026-11-24T12:00"}
-    for wanted in rule.scope.wanted:
-        if wanted.root == entity and wanted.field != "id":
-            several = ROOTS[entity][wanted.field].type.name == "list"
-            found[wanted.field] = list(wanted.values) if several else wanted.values[0]
-    return found
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for name, value in over.items():
-        before = merged.get(name)
-        if isinstance(before, dict) and isinstance(value, dict):
-            merged[name] = _merged(before, value)
-        elif isinstance(before, list) and isinstance(value, list) and name in _TABLES.values():
-            merged[name] = _merged_list(before, value)
-        else:
-            merged[name] = value
-    return merged
-
-
-def _merged_list(before: list[Any], over: list[Any]) -> list[Any]:
-    things = {each["id"]: each for each in before}
-    for each in over:
-        key = each.get("id") if isinstance(each, dict) else None
-        things[str(key)] = {**things.get(str(key), {}), **each} if isinstance(each, dict) else each
-    return list(things.values())
-
-
-def _add_what_is_referred_to(campus: dict[str, Any]) -> None:
-    _add(campus, "doors", [each.get("door") for each in campus.get("devices", ())])
-    for gathering in campus.get("gatherings", ()):
-        _add(campus, "doors", gathering.get("doors", ()))
-    holders = [*campus.get("doors", ()), *campus.get("gatherings", ())]
-    _add(campus, "zones", [each.get("zone") for each in holders])
-
-
-def _add(campus: dict[str, Any], table: str, ids: Any) -> None:
-    there = {each["id"] for each in campus[table]}
-    missing = dict.fromkeys(each for each in ids if each and each not in there)
-    campus[table] = [*campus[table], *({"id": each, "name": each.capitalize()} for each in missing)]

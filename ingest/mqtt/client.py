@@ -22,6 +22,27 @@ RECEIVE_MAXIMUM: Final = 1000
 _CHUNK: Final = 64 * 1024
 
 
+class Version:
+    """Which version of MQTT is tried next: 5, unless the broker does not answer to it."""
+
+    def __init__(self) -> None:
+        self.next = MQTTProtocolVersion.MQTTv5
+
+    @property
+    def is_last(self) -> bool:
+        """Whether there is no other version to try."""
+        return self.next != MQTTProtocolVersion.MQTTv5
+
+    def note(self, *, answered: bool) -> bool:
+        """Learn from a connection that has ended; return whether the older version is worth trying at once.
+
+        A broker without MQTT 5 may say so, or may just hang up.
+        """
+        newest = self.next == MQTTProtocolVersion.MQTTv5
+        self.next = MQTTProtocolVersion.MQTTv311 if newest and not answered else MQTTProtocolVersion.MQTTv5
+        return self.is_last
+
+
 class BufferedClient(Client):
     """Reads from the socket in large pieces. paho reads the header of a packet byte by byte, each a system call.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,13 +18,14 @@ from typing import Any, Final
 
 import structlog
 from paho.mqtt.client import MQTTMessage
-from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from core.clock import Clock, stopwatch
 from core.messages import Heard
+from ingest.mqtt import reasons
 from ingest.mqtt.address import Address
-from ingest.mqtt.client import BufferedClient, connect, make_client, subscribe
+from ingest.mqtt.bell import Bell
+from ingest.mqtt.client import BufferedClient, Version, connect, make_client, subscribe
 from ingest.mqtt.status import Status
 from ingest.mqtt.waiting import Delivery, Waiting
 
@@ -36,36 +36,9 @@ _STEADY: Final = 5.0
 """A connection that lasted so many seconds was a good one; the next attempt is made soon."""
 _TICK: Final = 1.0
 _PACKETS: Final = 1000
-_REFUSALS: Final = {
-    "Bad user name or password": "the broker refuses the user name or password (MQTT_URL)",
-    "Not authorized": "the broker does not let this user in (its access list)",
-    "Client identifier not valid": "the broker refuses the client id (MQTT_CLIENT_ID)",
-    "Session taken over": "another client with the same id took the session over (each needs its own MQTT_CLIENT_ID)",
-    "Unsupported protocol version": "the broker does not speak this version of MQTT",
-    "Unspecified error": "the connection was lost",
-    "Keep alive timeout": "the broker no longer answers",
-}
-_OUSTED: Final = ", soon after it was made, again and again; does another client use the same MQTT_CLIENT_ID?"
 _SUSPICIOUS: Final = 2
-"""Connections in a row that did not last. Not every broker tells the one whose place another client takes."""
+"""Connections in a row that did not last."""
 log = structlog.get_logger()
-
-
-class _Version:
-    """Which version of MQTT is tried next: 5, unless the broker does not answer to it."""
-
-    def __init__(self) -> None:
-        self.next = MQTTProtocolVersion.MQTTv5
-
-    @property
-    def is_last(self) -> bool:
-        """Whether there is no other version to try."""
-        return self.next != MQTTProtocolVersion.MQTTv5
-
-    def note(self, *, answered: bool) -> None:
-        """Learn from a connection that has ended. A broker without MQTT 5 may say so, or may just hang up."""
-        newest = self.next == MQTTProtocolVersion.MQTTv5
-        self.next = MQTTProtocolVersion.MQTTv311 if newest and not answered else MQTTProtocolVersion.MQTTv5
 
 
 class Connection:
@@ -87,11 +60,10 @@ class Connection:
         self._waiting = waiting
         self._clock = clock
         self._on_change = on_change
-        self._version = _Version()
+        self._version = Version()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
-        self._bell: socket.socket
-        self._ringer: socket.socket
+        self._bell: Bell | None = None
         self._acknowledge: deque[Delivery] = deque()
         self._unacknowledged: dict[int, Delivery] = {}
         self._number = 0
@@ -107,23 +79,23 @@ class Connection:
     # ------------------------------------------------------------------ what the event loop asks for
     def start(self) -> None:
         """Begin to connect."""
-        self._bell, self._ringer = _make_bell()
+        self._bell = Bell()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End the session's connection (the session itself is kept) and the thread; blocks for a moment."""
         self._closing.set()
-        if self._thread is not None:
-            self._ring()
+        if self._thread is not None and self._bell is not None:
+            self._bell.ring()
             self._thread.join()
             self._bell.close()
-            self._ringer.close()
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker that the effects of these are stored."""
         self._acknowledge.extend(deliveries)
-        self._ring()
+        if self._bell is not None:
+            self._bell.ring()
 
     @property
     def status(self) -> Status:
@@ -139,20 +111,14 @@ class Connection:
             redelivered=self._redelivered,
         )
 
-    def _ring(self) -> None:
-        # A full pipe means that the thread is about to look anyway; a closed one, that it is gone.
-        with contextlib.suppress(OSError):
-            self._ringer.send(b"!")
-
     # ------------------------------------------------------------------ the thread
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while not self._closing.is_set():
-            self._connect_once()
+            if self._connect_once():
+                continue
             pause = FIRST_PAUSE if self._was_good else pause
             self._brief = 0 if self._was_good else self._brief + self._answered
-            if self._version.is_last:
-                continue  # the other version at once
             self._rest(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -163,44 +129,48 @@ class Connection:
     def _rest(self, pause: float) -> None:
         self._closing.wait(pause * SystemRandom().uniform(0.5, 1.0))
         while self._waiting.is_full and not self._closing.wait(_TICK / 4):
-            self._say(
-                connected=False, reason="as much as may wait is waiting to be stored; connecting again after that"
-            )
+            self._say(connected=False, reason=reasons.FULL)
 
-    def _connect_once(self) -> None:
+    def _connect_once(self) -> bool:
+        """Connect and serve until that ends; return whether there is another version of MQTT to try at once."""
         self._number += 1
         self._answered, self._refusal, self._started = False, "", stopwatch()
+        client = None
+        try:
+            client = self._new_client()
+            connect(client, self._address)
+            self._serve(client)
+            return self._version.note(answered=self._answered)
+        except OSError as error:
+            self._say(connected=False, reason=reasons.of_network(self._address, error))
+        except Exception as error:  # noqa: BLE001 - whatever the library makes of odd packets, hearing goes on
+            self._say(connected=False, reason=f"the connection failed: {error!r}")
+        finally:
+            _shut(client)
+        return False
+
+    def _new_client(self) -> BufferedClient:
         client = make_client(self._address, self._client_id, self._version.next)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
-        try:
-            connect(client, self._address)
-            self._serve(client)
-            self._version.note(answered=self._answered)
-        except OSError as error:
-            self._say(connected=False, reason=f"the broker at {self._address} cannot be reached: {_words(error)}")
-        except Exception as error:  # noqa: BLE001 - whatever the library makes of odd packets, hearing goes on
-            self._say(connected=False, reason=f"the connection failed: {error!r}")
-        finally:
-            _shut(client)
+        return client
 
     def _serve(self, client: BufferedClient) -> None:
-        wire = client.socket()
+        wire, bell = client.socket(), self._bell
+        assert bell is not None
         with selectors.DefaultSelector() as selector:
-            selector.register(self._bell, selectors.EVENT_READ)
+            selector.register(bell, selectors.EVENT_READ)
             watched = 0
             while wire is not None and client.socket() is wire:
                 may_read = not self._waiting.is_full
-                wanted = (selectors.EVENT_READ if may_read else 0) | (
-                    selectors.EVENT_WRITE if client.want_write() else 0
-                )
+                wanted = may_read * selectors.EVENT_READ | client.want_write() * selectors.EVENT_WRITE
                 watched = _watch(selector, wire, watched, wanted)
                 at_once = may_read and client.has_more
                 ready = {key.fileobj: events for key, events in selector.select(0 if at_once else _TICK)}
-                if self._bell in ready:
-                    self._answer_bell(client)
+                if bell in ready:
+                    self._answer(bell, client)
                 if self._closing.is_set():
                     client.disconnect()
                     return
@@ -216,10 +186,8 @@ class Connection:
             client.loop_write()
         client.loop_misc()
 
-    def _answer_bell(self, client: BufferedClient) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while self._bell.recv(4096):
-                pass
+    def _answer(self, bell: Bell, client: BufferedClient) -> None:
+        bell.silence()
         while self._acknowledge:
             delivery = self._acknowledge.popleft()
             if self._unacknowledged.get(delivery.mid) is delivery:
@@ -230,16 +198,14 @@ class Connection:
 
     # ------------------------------------------------------------------ what the client calls back
     def _on_connect(self, client: Any, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
-        self._answered = str(reason) != "Unsupported protocol version"
+        self._answered = str(reason) != reasons.UNSUPPORTED
         if reason.is_failure:
-            self._refusal = _words_of(reason)
+            self._refusal = reasons.of_broker(reason)
         else:
             subscribe(client, self._topics)
 
-    def _on_subscribe(
-        self, _client: Any, _data: Any, _mid: int, reasons: Sequence[ReasonCode], _properties: Any
-    ) -> None:
-        refused = [topic for topic, reason in zip(self._topics, reasons, strict=False) if reason.is_failure]
+    def _on_subscribe(self, _client: Any, _data: Any, _mid: int, codes: Sequence[ReasonCode], _properties: Any) -> None:
+        refused = [topic for topic, code in zip(self._topics, codes, strict=False) if code.is_failure]
         self._say(
             connected=len(refused) < len(self._topics),
             reason=f"the broker does not let this user hear {', '.join(refused)}" if refused else "",
@@ -247,13 +213,13 @@ class Connection:
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         if self._closing.is_set():
-            self._say(connected=False, reason="closed")
+            self._say(connected=False, reason=reasons.CLOSED)
         elif self._answered:
             suspicious = self._brief >= _SUSPICIOUS and not self._was_good and not self._refusal
-            hint = _OUSTED if suspicious else ""
-            self._say(connected=False, reason=(self._refusal or _words_of(reason)) + hint)
+            hint = reasons.OUSTED if suspicious else ""
+            self._say(connected=False, reason=(self._refusal or reasons.of_broker(reason)) + hint)
         elif self._version.is_last:
-            self._say(connected=False, reason="the broker hung up before it answered")
+            self._say(connected=False, reason=reasons.HUNG_UP)
         else:
             log.info("mqtt_tries_older_version", broker=str(self._address))
 
@@ -291,18 +257,11 @@ class Connection:
         if connected != self._connected:
             self._since = self._clock.now()
         self._connected, self._reason = connected, reason
-        if reason and reason != "closed":
+        if reason and reason != reasons.CLOSED:
             log.warning("mqtt_trouble", broker=str(self._address), connected=connected, reason=reason)
         else:
             log.info("mqtt_connected" if connected else "mqtt_closed", broker=str(self._address))
         self._on_change()
-
-
-def _make_bell() -> tuple[socket.socket, socket.socket]:
-    bell, ringer = socket.socketpair()
-    bell.setblocking(False)
-    ringer.setblocking(False)
-    return bell, ringer
 
 
 def _watch(selector: selectors.BaseSelector, wire: Any, watched: int, wanted: int) -> int:
@@ -317,16 +276,8 @@ def _watch(selector: selectors.BaseSelector, wire: Any, watched: int, wanted: in
     return wanted
 
 
-def _shut(client: BufferedClient) -> None:
-    wire = client.socket()
+def _shut(client: BufferedClient | None) -> None:
+    wire = client.socket() if client is not None else None
     if wire is not None:
         with contextlib.suppress(OSError):
             wire.close()
-
-
-def _words_of(reason: ReasonCode) -> str:
-    return _REFUSALS.get(str(reason), f"the broker says: {reason}")
-
-
-def _words(error: OSError) -> str:
-    return error.strerror or str(error) or type(error).__name__

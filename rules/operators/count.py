@@ -20,6 +20,7 @@ from rules.operators.base import MAX_ENTRIES, Operator
 from rules.operators.moment import Began, Evidence, Moment, Turn
 from rules.operators.site import Hearing, Site
 
+_MOMENT: Final = timedelta(milliseconds=1)
 SHOWN: Final = 20
 """So many of the messages that made the number are named in the finding."""
 
@@ -96,8 +97,8 @@ tests:
         hearing = site.hearing(fields.of, "count.of", fields.condition)
         return cls(
             hearing,
-            site.duration(fields.within, "count.within"),
-            site.state(fields.at_least, "count.at_least", "int"),
+            site.duration(fields.within, "count.within", at_least=_MOMENT),
+            site.number(fields.at_least, "count.at_least", at_least=1),
             _distinct(fields.distinct, hearing, site) if fields.distinct is not None else None,
         )
 

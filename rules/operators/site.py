@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from core.campus import nearest
+from core.campus import Campus, CampusInfo, nearest
 from core.errors import Problem
 from core.messages import KINDS, Message, kinds_matching
-from rules.document import Heard
+from core.world import World
+from rules.document import MAX_LENGTH, Heard
 from rules.language.check import Environment
+from rules.language.explain import plain
 from rules.language.expression import Expression, read_expression
 from rules.language.nodes import Wrong
 from rules.language.roots import ROOTS, reachable
-from rules.language.scene import Value
+from rules.language.scene import Scene, Value
 from rules.language.types import Type
 from rules.operators.moment import Moment
 
@@ -66,9 +69,10 @@ def _kind_in_words(kinds: frozenset[str]) -> str:
 class Site:
     """The place in a rule document where an operator reads its fields; it collects what is wrong with them."""
 
-    def __init__(self, entity: str, params: Mapping[str, Type]) -> None:
+    def __init__(self, entity: str, params: Mapping[str, Type], values: Mapping[str, Value]) -> None:
         self.entity = entity
         self.params = params
+        self._values = values
         self.problems: list[Problem] = []
         self.state_environment = Environment(reachable(entity) | {"now"}, params)
         self.taken_names = frozenset((*ROOTS, "msg", "p", "calendar"))
@@ -86,9 +90,29 @@ class Site:
         environment = replace(self.state_environment, calendar=True)
         return self.read(text, where, environment, "timestamp")
 
-    def duration(self, text: str, where: str) -> Expression:
-        """Return a length of time."""
-        return self.state(text, where, "duration")
+    def duration(self, text: str, where: str, *, at_least: timedelta = timedelta(0)) -> Expression:
+        """Return a length of time; one that is known now must not be shorter than `at_least`."""
+        found = self.state(text, where, "duration")
+        known = self._known(found)
+        if isinstance(known, timedelta) and known < at_least:
+            self.complain(f"{plain(known)} is too short", where)
+        if isinstance(known, timedelta) and known > MAX_LENGTH:
+            self.complain(f"{plain(known)} is longer than a year", where)
+        return found
+
+    def number(self, text: str, where: str, *, at_least: int) -> Expression:
+        """Return a whole number; one that is known now must not be below `at_least`."""
+        found = self.state(text, where, "int")
+        known = self._known(found)
+        if isinstance(known, int) and known < at_least:
+            self.complain(f"must be at least {at_least}, is {known}", where)
+        return found
+
+    def _known(self, expression: Expression) -> Value:
+        if expression.reads or expression.pace:
+            return None
+        at = datetime(1970, 1, 1, tzinfo=UTC)
+        return expression(Scene(_NOWHERE, World(_NOWHERE), at, "campus", "nowhere", self._values, at))
 
     def read(self, text: str, where: str, environment: Environment, want: str) -> Expression:
         """Return an expression in an environment; where it is wrong, a stand-in, and a problem more."""
@@ -145,4 +169,5 @@ class Site:
         return Environment(shared | {"now"}, self.params, kinds, dict(bound or {}))
 
 
+_NOWHERE: Final = Campus(campus=CampusInfo(id="nowhere", name="nowhere", timezone="UTC"))
 _STAND_INS: Final = {"bool": "true", "duration": "0s", "int": "0", "timestamp": "calendar.school.end"}

@@ -143,6 +143,33 @@ async def test_a_message_is_acknowledged_only_after_it_was_handled(mosquitto: se
     assert second.listener.status.redelivered == 2
 
 
+KILLED = """
+import asyncio, os, signal, sys
+from core.clock import SystemClock
+from ingest.mqtt import Listener
+
+async def handle(batch):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+listener = Listener(sys.argv[1], client_id="hallwatch", prefix="campus", topics=[], handle=handle, clock=SystemClock())
+asyncio.run(listener.run())
+"""
+
+
+async def test_a_process_killed_before_it_acknowledges_leaves_the_message_to_the_next(
+    mosquitto: servers.Mosquitto,
+) -> None:
+    async with Ear(mosquitto).open():
+        pass
+    await say(mosquitto, "a", "b")
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, mosquitto.url(), cwd=servers.ROOT)
+    assert await asyncio.wait_for(killed.wait(), 30) == -9
+    async with Ear(mosquitto).open() as ear:
+        await ear.wait_for(2)
+    assert ear.payloads == [b"a", b"b"]
+    assert ear.heard[0].redelivered
+
+
 async def test_what_was_handled_is_not_delivered_again(mosquitto: servers.Mosquitto) -> None:
     async with Ear(mosquitto).open() as first:
         await say(mosquitto, "a")
@@ -384,6 +411,24 @@ async def test_an_old_broker_is_spoken_to_in_mqtt_3(hangs_up: bool) -> None:
         assert old.versions == [5, 4]
         assert b"zigbee2mqtt/#" in old.filters[0]
     server.close()
+
+
+async def test_a_broker_that_never_answers_is_not_hammered() -> None:
+    calls = 0
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    ear = Ear(servers.Mosquitto.__new__(servers.Mosquitto), f"mqtt://127.0.0.1:{port}")
+    async with ear.open(connected=False):
+        await until(lambda: ear.listener.status.reason == "the broker hung up before it answered")
+        server.close()
+        await asyncio.sleep(1)
+    assert calls <= 6
 
 
 @pytest.mark.parametrize("url", ["http://x", "mqtt://", "mqtt://host:notaport", "nonsense"])

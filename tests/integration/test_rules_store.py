@@ -88,9 +88,7 @@ async def test_seeding_leaves_alone_what_people_have_changed(database: Database,
         assert await store.seed(session, shipped(), now=START) == [], "what was deleted does not come back"
 
 
-async def test_a_rule_that_cannot_be_read_any_more_does_not_stop_the_others(
-    database: Database, held: Rule, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_rule_that_cannot_be_read_any_more_does_not_stop_the_others(database: Database, held: Rule) -> None:
     async with database.transaction() as session:
         await store.save_rule(session, held, now=START, by="dean")
         row = store.RuleRow(

@@ -20,11 +20,11 @@ pytestmark = [
 ]
 HOLD = 6.0
 """Seconds; the shipped rule's 60 would only make the test longer."""
+# An inner door: whatever hour the test is run at, no shipped rule has a word to say about it.
 SHORT_HOLD = {
     "id": "short-hold",
     "title": "A door is held open",
     "key": "door.id",
-    "scope": {"door": {"exterior": True}},
     "hold": {"while": 'door.position == "open"', "for": "6s"},
     "severity": "moderate",
     "alert": {"text": "probe {door}", "policy": "probe"},
@@ -40,7 +40,7 @@ async def test_two_kills_while_messages_arrive_lose_and_double_nothing(tmp_path:
 async def _say(here: Stage, position: str) -> None:
     said = {"position": position, "at": SystemClock().now().isoformat(), "id": f"hold-{position}"}
     async with aiomqtt.Client("127.0.0.1", here.broker.port, username="sensors", password=servers.PASSWORD) as client:
-        await client.publish("campus/lincoln/door/gym-west", msgspec.json.encode(said), qos=1)
+        await client.publish("campus/lincoln/door/office", msgspec.json.encode(said), qos=1)
 
 
 async def _alert(here: Stage, seconds: float = 20.0) -> tuple[float, bool]:

@@ -12,6 +12,7 @@ from core import wire
 from core.campus import Campus
 from core.messages import KINDS, Heard, Message
 from core.wire import Envelope, Refused
+from tests.campuses import lincoln
 from tests.conftest import START
 
 LATENESS = timedelta(seconds=1)
@@ -279,3 +280,36 @@ def test_every_example_of_every_kind_says_that_kind(campus: Campus) -> None:
         if kind.heard_as:
             found = read(campus, kind.example["topic"], dict(kind.example["payload"]))
             assert kind in [type(each) for each in found], kind.kind
+
+
+def said(family: str, name: str, payload: dict[str, object]) -> list[Message]:
+    heard = Heard(f"campus/lincoln/{family}/{name}", b"{}")
+    envelope = Envelope("lincoln", f"{family}/{name}", START, timedelta(seconds=1))
+    return wire.readings(family, name, payload, heard, envelope, lincoln())
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "payload", "words"),
+    [
+        ("attendance", "winter-concert", {"mode": "absolute"}, "count is required"),
+        ("attendance", "winter-concert", {"mode": "absolute", "direction": "in", "count": 4}, "direction"),
+        ("attendance", "winter-concert", {"mode": "relative", "direction": "in"}, "absolute, delta"),
+        ("visitor", "lobby", {"action": "check_in", "visit": "v", "expected_out": "2026-11-24T10:00:00"}, "offset"),
+        ("visitor", "lobby", {"action": "check_in", "visit": "v", "start": "0001-01-01T00:00:00+14:00"}, "calendar"),
+        ("campus", "whatever", {"state": "secure"}, "unknown_topic"),
+        ("door", "main", {"position": "open", "id": True}, "id must be text"),
+    ],
+)
+def test_what_could_be_misunderstood_is_refused(family: str, name: str, payload: dict[str, object], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        said(family, name, payload)
+
+
+def test_null_means_not_said_and_whole_floats_are_whole_numbers() -> None:
+    (message,) = said("door", "main", {"position": "open", "exercise": None, "initial": None, "battery_pct": 93.0})
+    assert message.exercise == "live"
+    assert message.body()["battery_pct"] == 93
+
+
+def test_an_absent_tamper_alone_restores_the_device() -> None:
+    assert [message.kind for message in said("door", "gym-east", {"tamper": False})] == ["device.restored"]

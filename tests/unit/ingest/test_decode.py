@@ -293,13 +293,17 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+REQUIRED = {"visit", "count"}
+"""Fields that some kind cannot do without."""
+
+
 @st.composite
 def spoken(draw: st.DrawFn) -> tuple[type[Message], str, dict[str, Any]]:
     """Draw a kind, the last level of its topic, and fields that a device might say with it."""
     kind = draw(st.sampled_from(SPOKEN))
     on = kind.heard_as[0]
     names = [name for name in own_fields(kind) if name not in {on.name, *on.also, *KNOWN}]
-    chosen = {name for name in names if draw(st.booleans())} | ({"visit"} & set(names))
+    chosen = {name for name in names if draw(st.booleans())} | (REQUIRED & set(names))
     if on.value is wire.ANY:
         chosen.add(on.name)
     level = {"campus": kind.example["topic"].partition("/")[2], "visitor": "lobby"}.get(on.topic)

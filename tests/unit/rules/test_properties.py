@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from core.findings import Finding
 from core.messages import Message
 from rules.engine import Engine
 from rules.replay import replay
+from rules.rule import Rule
 from rules.saved import Saved
 from tests.campuses import lincoln
 from tests.unit.rules.talk import LATENESS, at, rules_from, say
@@ -56,6 +58,14 @@ RULES = rules_from(
  deadline: {at: calendar.arrival.end + 10s, if: campus.open_exterior_doors > 0}}
 """
 )
+ON_ARRIVAL = rules_from(
+    """
+{id: match-clear, title: T, key: door.id, keep: 2s, severity: minor, clear: 'door.position == "closed"',
+ match: {of: [door.opened, exit.requested]}}
+---
+{id: match-quiet, title: T, key: door.id, severity: minor, clear: {quiet: 7s}, match: {of: access.granted}}
+"""
+)
 # The arrival window ends 300 s after the start: the messages lie around it.
 FROM, UNTIL = 240, 380
 
@@ -94,11 +104,11 @@ def lines(findings: list[Finding]) -> list[str]:
     return sorted(f"{f.at} {f.rule} {f.key} {f.state} {f.severity} {f.late} {f.because}" for f in findings)
 
 
-def drive(messages: list[Message], delay: list[float] | None = None) -> list[Finding]:
+def drive(messages: list[Message], delay: list[float] | None = None, rules: Sequence[Rule] = RULES) -> list[Finding]:
     """Return what is found when each message arrives its own delay after its time."""
     delays = delay or [0.0] * len(messages)
     arrivals = sorted(zip(messages, delays, strict=True), key=lambda pair: pair[0].at + timedelta(seconds=pair[1]))
-    engine = Engine(CAMPUS, RULES, started=at(FROM - 5))
+    engine = Engine(CAMPUS, rules, started=at(FROM - 5))
     found: list[Finding] = []
     for message, late in arrivals:
         found += engine.advance(message.at + timedelta(seconds=late) - LATENESS)
@@ -149,8 +159,9 @@ def test_an_engine_that_was_stopped_goes_on_as_if_it_had_not_been(
     messages: list[Message], cuts: list[int], data: st.DataObject
 ) -> None:
     delays = data.draw(st.lists(st.floats(0, 4), min_size=len(messages), max_size=len(messages)))
+    rules = [*RULES, *ON_ARRIVAL]
     arrivals = sorted(zip(messages, delays, strict=True), key=lambda pair: pair[0].at + timedelta(seconds=pair[1]))
-    engine = Engine(CAMPUS, RULES, started=at(FROM - 5))
+    engine = Engine(CAMPUS, rules, started=at(FROM - 5))
     first = engine.changes()
     saved = Saved(position=first.position).after(first)
     journal: list[Message] = []
@@ -161,7 +172,7 @@ def test_an_engine_that_was_stopped_goes_on_as_if_it_had_not_been(
         journal.append(message)
         saved = saved.after(engine.changes())
         if place in cuts:
-            engine = Engine(CAMPUS, RULES, started=saved.position.watermark)
+            engine = Engine(CAMPUS, rules, started=saved.position.watermark)
             engine.restore(saved, [each for each in journal if each.at > saved.position.watermark])
     found += engine.advance(at(UNTIL + 200))
-    assert lines(found) == lines(drive(messages, delays))
+    assert lines(found) == lines(drive(messages, delays, rules))
