@@ -19,14 +19,11 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import answers, desk, links, notices, outbox, store
+from alerts import answers, desk, outbox, store
 from alerts.alert import Alert
 from alerts.channels import Channels, Outcome
-from alerts.duty import endpoint
-from alerts.links import Link
-from alerts.notices import Notice, Setting
 from alerts.outbox import DeliveryRow, Lane, Place, Result
-from alerts.policies import is_answered
+from alerts.parcels import MOST_TOGETHER, TOGETHER, Parcel, make_up, why_not
 from alerts.shapes import delivery_json
 from core import feed
 from core.campus import Campus
@@ -40,29 +37,12 @@ LEASE: Final = timedelta(seconds=30)
 LANES: Final[tuple[Lane, ...]] = ("critical", "normal", "bulk", "self-test")
 MOST: Final = 4
 """How many notices are under way at once to one endpoint that answers."""
-TOGETHER: Final[Mapping[Lane, tuple[timedelta, int]]] = {
-    "normal": (timedelta(seconds=30), 20),
-    "bulk": (timedelta(hours=1), 50),
-}
-"""Lanes in which what goes to one endpoint comes as one notice: how far to look ahead, how many at most."""
 LOOK: Final = timedelta(seconds=1)
 """The longest the courier sleeps: another process may have written meanwhile."""
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=2)
 ASK_AGAIN: Final = timedelta(seconds=60)
 _log = structlog.get_logger(__name__)
-
-
-@dataclass
-class Parcel:
-    """What goes to one endpoint in one notice: usually one delivery."""
-
-    lane: Lane
-    place: Place
-    deliveries: list[DeliveryRow]
-    url: str = ""
-    notice: Notice | None = None
-    outcome: Outcome | None = None
 
 
 @dataclass
@@ -169,59 +149,24 @@ class Courier:
         return len(parcels)
 
     async def _claim(self, session: AsyncSession, lane: Lane, now: datetime) -> list[Parcel]:
-        ahead, most = TOGETHER.get(lane, (timedelta(0), 1))
         room = partial(self._room, lane)
         rows = await outbox.claim_due(
             session,
             lane,
             now,
-            limit=(self._channels.room(lane) - self._in_lane[lane]) * most,
+            limit=(self._channels.room(lane) - self._in_lane[lane]) * (MOST_TOGETHER if lane in TOGETHER else 1),
             lease=LEASE,
             busy=[place for place in self._busy if room(place) <= 0],
             room=room,
-            group=ahead,
+            group=TOGETHER.get(lane, timedelta(0)),
         )
-        if not rows:
-            return []
-        known = await store.get_all(session, {row.alert for row in rows})
-        needless = {row.id: why for row in rows if (why := _why_not(row, known.get(row.alert)))}
-        await outbox.mark_cancelled(session, needless.items())
-        wanted = [row for row in rows if row.id not in needless]
-        return await self._word(session, lane, _parcels(lane, wanted), known, now)
+        return await make_up(session, lane, rows, self._campuses(), now, public_url=self._public_url)
 
     def _room(self, lane: Lane, place: Place) -> int:
         """Return how many more notices an endpoint may be sent now."""
         if lane in TOGETHER:
-            return 0 if self._busy[place] else TOGETHER[lane][1]
+            return 0 if self._busy[place] else MOST_TOGETHER
         return self._pace.get(place, outbox.ROOM) - self._busy[place]
-
-    async def _word(
-        self, session: AsyncSession, lane: Lane, parcels: list[Parcel], known: Mapping[int, Alert], now: datetime
-    ) -> list[Parcel]:
-        campuses = self._campuses()
-        addresses = await self._links(session, [row for parcel in parcels for row in parcel.deliveries], now)
-        for parcel in parcels:
-            campus = campuses.get(parcel.place[0])
-            target = endpoint(campus, parcel.place[1], parcel.place[2]) if campus else None
-            if campus is None or target is None:
-                parcel.outcome = Outcome("refused", "this endpoint is no longer there")
-                continue
-            parcel.url = target.url
-            setting = Setting(campus.campus.name, campus.zone_info, now)
-            said = [(known[row.alert], addresses.get(row.id)) for row in parcel.deliveries]
-            try:
-                parcel.notice = _notice(said, parcel.deliveries[0], setting, target.via)
-            except Exception as error:  # noqa: BLE001 - one alert that cannot be worded holds up no other
-                _log.exception("notice_not_worded", alert=parcel.deliveries[0].alert)
-                parcel.outcome = Outcome("failed", f"could not be worded ({type(error).__name__})")
-        return parcels
-
-    async def _links(self, session: AsyncSession, rows: Sequence[DeliveryRow], now: datetime) -> dict[int, str]:
-        if self._public_url is None or not rows:
-            return {}
-        wanted = [Link(row.alert, row.person, row.endpoint, row.generation, now + links.GOOD_FOR) for row in rows]
-        tokens = await links.make_all(session, wanted)
-        return {row.id: f"{self._public_url}/a/{token}" for row, token in zip(rows, tokens, strict=True)}
 
     async def _carry(self, parcel: Parcel) -> None:
         try:
@@ -249,51 +194,43 @@ class Courier:
             parcels, self._sent = self._sent, []
             if not parcels:
                 return
+            now = self._clock.now()
             try:
                 async with self._database.transaction() as session:
-                    await self._write(session, parcels, self._clock.now())
+                    await self._write(session, parcels, now)
             except Unavailable:
                 self._sent = parcels + self._sent
                 raise
+            except Exception:  # noqa: BLE001 - what was sent must be known, or it is sent again and again
+                _log.exception("follow_up_failed")
+                async with self._database.transaction() as session:
+                    await outbox.record(session, [self._result(*each, now) for each in _each(parcels)])
             for parcel in parcels:
                 assert parcel.outcome is not None
                 self.status.outcomes[parcel.outcome.state] += len(parcel.deliveries)
 
     async def _write(self, session: AsyncSession, parcels: Sequence[Parcel], now: datetime) -> None:
         await in_turn(session)
-        rows = [(row, parcel.outcome) for parcel in parcels for row in parcel.deliveries]
-        known = await store.get_all(session, {row.alert for row, _ in rows})
-        results: list[Result] = []
-        failed: list[DeliveryRow] = []
-        late: list[DeliveryRow] = []
-        for row, outcome in rows:
-            assert outcome is not None
-            alert = known.get(row.alert)
-            over = alert is None or _why_not(row, alert) != ""
-            again = None if over else self._again_at(row, outcome, now)
-            results.append(Result(row.id, row.attempts, now, outcome.state, outcome.detail, again))
-            if (
-                outcome.state == "refused"
-                or outcome.state == "unknown"
-                or (outcome.state == "failed" and row.attempts > 1)
-            ):
-                failed.append(row)
-            if alert is not None and not alert.is_open and row.until != "always" and outcome.state in outbox.REACHED:
-                late.append(row)
+        sent = list(_each(parcels))
+        known = await store.get_all(session, {row.alert for row, _ in sent})
+        over = {row.id for row, _ in sent if why_not(row, known.get(row.alert))}
+        results = [self._result(row, outcome, now, over=row.id in over) for row, outcome in sent]
         await outbox.record(session, results)
-        await outbox.mark_endpoints(session, list(self._health(rows, now)))
-        await answers.cancel_for(session, late, now)
-        await desk.give_way(session, failed, self._campuses(), now)
-        await feed.publish(session, [_news(row, result) for (row, _), result in zip(rows, results, strict=True)], now)
+        await outbox.mark_endpoints(session, list(self._health(sent, now)))
+        await answers.cancel_for(session, [row for row, outcome in sent if _too_late(row, outcome, known)], now)
+        await desk.give_way(session, [row for row, outcome in sent if _gives_way(row, outcome)], self._campuses(), now)
+        await feed.publish(session, [_news(row, result) for (row, _), result in zip(sent, results, strict=True)], now)
 
-    def _health(self, rows: Iterable[tuple[DeliveryRow, Outcome | None]], now: datetime) -> Iterable[dict[str, Any]]:
+    def _result(self, row: DeliveryRow, outcome: Outcome, now: datetime, *, over: bool = False) -> Result:
+        again = None if over else self._again_at(row, outcome, now)
+        return Result(row.id, row.attempts, now, outcome.state, outcome.detail, again)
+
+    def _health(self, sent: Iterable[tuple[DeliveryRow, Outcome]], now: datetime) -> Iterable[dict[str, Any]]:
         """Return how endpoints behave that behave otherwise than before."""
         found: dict[Place, dict[str, Any]] = {}
-        for row, outcome in rows:
-            if outcome is None or outcome.state not in ("accepted", "refused"):
-                continue
-            state = "ok" if outcome.state == "accepted" else "red"
-            if self._seen.get(row.place) != state:
+        for row, outcome in sent:
+            state = {"accepted": "ok", "refused": "red"}.get(outcome.state)
+            if state is not None and self._seen.get(row.place) != state:
                 self._seen[row.place] = state
                 place = {"campus": row.campus, "person": row.person, "endpoint": row.endpoint}
                 found[row.place] = {**place, "state": state, "since": now, "detail": outcome.detail}
@@ -337,37 +274,22 @@ class Courier:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _why_not(row: DeliveryRow, alert: Alert | None) -> str:
-    """Return why a delivery is no longer needed; empty if it is."""
-    if alert is None:
-        return "the alert is gone"
-    if row.until == "always":
-        return ""
-    if not alert.is_open:
-        return "the alert was closed"
-    if row.generation < alert.first_generation:
-        return "the alert has moved on since"
-    if is_answered(row.until, alert):
-        return f"{notices.name_of(alert.on_scene_by or alert.acknowledged_by)} has it"
-    return ""
+def _each(parcels: Iterable[Parcel]) -> Iterable[tuple[DeliveryRow, Outcome]]:
+    for parcel in parcels:
+        assert parcel.outcome is not None
+        for row in parcel.deliveries:
+            yield row, parcel.outcome
 
 
-def _parcels(lane: Lane, rows: Sequence[DeliveryRow]) -> list[Parcel]:
-    """Return the rows as notices: one each, but together where the lane allows it."""
-    if lane not in TOGETHER:
-        return [Parcel(lane, row.place, [row]) for row in rows]
-    found: dict[tuple[Any, ...], Parcel] = {}
-    for row in rows:
-        key = (row.place, row.kind if row.kind == "alert" else row.id)
-        found.setdefault(key, Parcel(lane, row.place, [])).deliveries.append(row)
-    return list(found.values())
+def _gives_way(row: DeliveryRow, outcome: Outcome) -> bool:
+    """Return whether another endpoint should be used beside, or instead of, trying this one again."""
+    return outcome.state in ("refused", "unknown") or (outcome.state == "failed" and row.attempts > 1)
 
 
-def _notice(said: Sequence[tuple[Alert, str | None]], first: DeliveryRow, setting: Setting, via: str) -> Notice:
-    if len(said) > 1:
-        return notices.word_together(said, setting, via=via)
-    alert, link = said[0]
-    return notices.word(alert, setting, kind=first.kind, via=via, text=first.text, link=link)
+def _too_late(row: DeliveryRow, outcome: Outcome, known: Mapping[int, Alert]) -> bool:
+    """Return whether a notice went out of an alert that was closed meanwhile."""
+    alert = known.get(row.alert)
+    return alert is not None and not alert.is_open and row.until != "always" and outcome.state in outbox.REACHED
 
 
 def _news(row: DeliveryRow, result: Result) -> News:

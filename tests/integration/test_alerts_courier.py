@@ -389,6 +389,32 @@ async def test_over_before_it_was_sent_says_so(
     assert (await look(database, alert.id)).is_open
 
 
+async def test_what_was_sent_is_known_even_where_what_follows_fails(
+    database: Database, make: Make, receiver: Receiver, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(desk, "give_way", breaks)
+    campus = with_phones(receiver.port)
+    alert = await take(database, campus, finding())
+    await make(campus).send_due(clock.now())
+    assert await attempts(database, alert.id) == [("reyes-phone", "accepted")]
+    assert await make(campus).send_due(clock.now() + LEASE) == 0
+
+
+async def test_a_storm_of_small_alerts_comes_in_few_notices_of_bearable_length(
+    database: Database, make: Make, receiver: Receiver, clock: ManualClock
+) -> None:
+    campus = with_phones(receiver.port)
+    await take(database, campus, *(finding(key=f"door-{number}", severity="moderate") for number in range(50)))
+    clock.jump(30)
+    assert await make(campus).send_due(clock.now()) == 3
+    assert [each.json["title"].split(" ")[0] for each in receiver.received].count("20") == 2
+    assert max(len(each.json["message"]) for each in receiver.received) < 4096
+    assert await states(database, 1) == {"reyes-phone": "accepted"}
+
+
 class Moody(Database):
     """A database that can be away."""
 
