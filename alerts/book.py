@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, get_args
@@ -19,6 +19,7 @@ from alerts.policies import Planned, Policy, Until
 from alerts.shapes import delivery_json, headline
 from alerts.store import StepRow
 from core import audit, feed
+from core.audit import Deed
 from core.campus import Campus
 from core.errors import BadInput
 from core.feed import News
@@ -204,11 +205,8 @@ class Book:
         await self._write_outbox(session)
         events = [{"alert": entry.alert.id, **event} for entry in self.entries for event in entry.events]
         await store.add_events(session, events)
-        for entry in self.entries:
-            for actor, action, detail in entry.deeds:
-                subject = f"alert:{entry.alert.id}"
-                detail = {"code": entry.alert.code, **detail}
-                await audit.record(session, at=self.now, actor=actor, action=action, subject=subject, detail=detail)
+        deeds = [deed for entry in self.entries for deed in _deeds(entry)]
+        await audit.record_all(session, deeds, at=self.now)
         touched = [entry.alert for entry in self.entries if entry.changed or entry.is_new]
         news = [News(campus=alert.campus, topic="alert", data=headline(alert)) for alert in touched]
         await feed.publish(session, news, self.now)
@@ -277,6 +275,12 @@ class Book:
 def gap_at(campus: str) -> Place:
     """Return the place of a campus's coverage gap."""
     return (campus, "coverage-gap", campus)
+
+
+def _deeds(entry: Entry) -> Iterable[Deed]:
+    for actor, action, detail in entry.deeds:
+        said = {"code": entry.alert.code, **detail}
+        yield Deed(actor=actor, action=action, subject=f"alert:{entry.alert.id}", detail=said)
 
 
 def _code(alert: Alert, attempt: int) -> str:

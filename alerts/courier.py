@@ -22,6 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from alerts import answers, desk, outbox, store
 from alerts.alert import Alert
 from alerts.channels import Channels, Outcome
+from alerts.duty import endpoint
+from alerts.notices import word_test
 from alerts.outbox import DeliveryRow, Lane, Place, Result
 from alerts.parcels import MOST_TOGETHER, TOGETHER, Parcel, make_up, why_not
 from alerts.shapes import delivery_json
@@ -29,7 +31,7 @@ from core import feed
 from core.campus import Campus
 from core.clock import Clock
 from core.database import Database, in_turn
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from core.feed import News
 from core.findings import SEVERITIES
 
@@ -121,6 +123,21 @@ class Courier:
             sent += started
             await asyncio.gather(*self._tasks)
         return sent
+
+    async def try_out(self, campus: str, person: str, name: str) -> Outcome:
+        """Send a test to an endpoint and write down how it behaved; NotFound if there is no such endpoint."""
+        known = self._campuses().get(campus)
+        target = endpoint(known, person, name) if known else None
+        if known is None or target is None:
+            raise NotFound(f"there is no endpoint {name!r} of {person!r}")
+        outcome = await self._channels.send(target.url, word_test(known.campus.name, name), lane="self-test")
+        state = "ok" if outcome.state == "accepted" else "red"
+        place = {"campus": campus, "person": person, "endpoint": name}
+        row = {**place, "state": state, "since": self._clock.now(), "detail": outcome.detail}
+        async with self._database.transaction() as session:
+            await outbox.mark_endpoints(session, [row])
+        self._seen[campus, person, name] = state
+        return outcome
 
     async def _work(self, now: datetime) -> tuple[int, datetime | None]:
         """Carry out steps and begin to send; return how many notices are on their way now, and what is due next."""

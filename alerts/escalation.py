@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from alerts import policies
-from alerts.alert import SERVICE, Alert, closed_by_itself, opened, rank, repeated
+from alerts.alert import SERVICE, Alert, closed_by_itself, opened, rank, repeated, suppressed
 from alerts.book import Book, Entry, gap_at
 from alerts.duty import Recipient
 from alerts.notices import duration, name_of
@@ -56,11 +56,11 @@ def begin(book: Book, entry: Entry, *, told_at: datetime | None = None, cooldown
         start = max(start, told_at + timedelta(seconds=cooldown_s))
     if told_at is not None and start > book.now:
         ago = duration(book.now - told_at)
-        entry.set(replace(entry.alert, suppressed="cooldown"))
+        entry.set(suppressed(entry.alert, "cooldown"))
         text = f"People were told {ago} ago: nobody is told again before {start:%H:%M:%S} UTC"
         entry.event("suppressed", text, at=book.now, reason="cooldown", until=moment(start))
     elif entry.alert.suppressed == "cooldown":
-        entry.set(replace(entry.alert, suppressed=None))
+        entry.set(suppressed(entry.alert, None))
     entry.new_round()
     entry.planned += policies.plan(policy_of(entry.alert), start)
     fire_due(book, entry)
@@ -221,7 +221,9 @@ def _notify(book: Book, entry: Entry, planned: Planned) -> None:
         unreached(book, entry, planned.step, "nobody of them can be reached now")
         return
     kind: NoticeKind = "reminder" if planned.repeat or step.until == "on_scene" else "alert"
-    at = policies.send_at(policy, book.campuses[entry.alert.campus], book.now)
+    # What is grave waits neither for company nor for the morning.
+    is_grave = LANES[entry.alert.severity] == "critical"
+    at = book.now if is_grave else policies.send_at(policy, book.campuses[entry.alert.campus], book.now)
     tell(book, entry, first, step=planned.step, kind=kind, until=step.until, at=at)
     _note_told(book, entry, first, step=planned.step, at=at, words=step)
 

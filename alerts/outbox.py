@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVarTuple
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ForeignKey, Index, Select, Text, UniqueConstraint, and_, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,6 +22,7 @@ NoticeKind = Literal["alert", "reminder", "cancel", "correction", "test"]
 State = Literal["pending", "leased", "accepted", "unknown", "failed", "refused", "cancelled"]
 Place = tuple[str, str, str]
 """Campus, person and endpoint."""
+Columns = TypeVarTuple("Columns")
 REACHED: Final = ("accepted", "unknown")
 """States in which the endpoint has, or may have, what was sent."""
 LOOK_AHEAD: Final = 64
@@ -132,39 +133,38 @@ async def claim_due(
         .order_by(DeliveryRow.priority.desc(), DeliveryRow.due_at, DeliveryRow.id)
         .limit(LOOK_AHEAD)
     )
-    if is_postgresql(session):
-        query = query.with_for_update(skip_locked=True)
     chosen: list[int] = []
     taken: dict[Place, int] = {}
-    for number, *place in (await session.execute(query)).all():
-        key = (place[0], place[1], place[2])
+    for number, campus, person, name in (await session.execute(_locking(session, query))).all():
+        key = (campus, person, name)
         if len(chosen) < limit and taken.get(key, 0) < room(key):
             taken[key] = taken.get(key, 0) + 1
             chosen.append(number)
-    return await _lease(session, lane, now, chosen, list(taken), lease=lease, group=group)
+    if group and taken:
+        chosen += await _fellows(session, lane, now + group, list(taken))
+    return await _lease(session, chosen, now + lease)
 
 
-async def _lease(
-    session: AsyncSession,
-    lane: Lane,
-    now: datetime,
-    chosen: list[int],
-    places: list[Place],
-    *,
-    lease: timedelta,
-    group: timedelta,
-) -> list[DeliveryRow]:
+def _locking(session: AsyncSession, query: Select[*Columns]) -> Select[*Columns]:
+    # Rows that another transaction holds are left to it: waiting for one while holding others could deadlock.
+    return query.with_for_update(skip_locked=True) if is_postgresql(session) else query
+
+
+async def _fellows(session: AsyncSession, lane: Lane, until: datetime, places: Collection[Place]) -> list[int]:
+    """Return what still waits for the same endpoints and is due before an instant."""
+    same = tuple_(DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint).in_(places)
+    waiting = (DeliveryRow.lane == lane, DeliveryRow.state == "pending", DeliveryRow.due_at <= until)
+    query = select(DeliveryRow.id).where(same, *waiting).order_by(DeliveryRow.id)
+    return list((await session.execute(_locking(session, query))).scalars())
+
+
+async def _lease(session: AsyncSession, chosen: Collection[int], until: datetime) -> list[DeliveryRow]:
     if not chosen:
         return []
-    wanted = and_(DeliveryRow.id.in_(chosen), DeliveryRow.due_at <= now)
-    if group:
-        fellow = tuple_(DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint).in_(places)
-        waiting = and_(DeliveryRow.lane == lane, DeliveryRow.state == "pending", DeliveryRow.due_at <= now + group)
-        wanted = or_(wanted, and_(waiting, fellow))
     statement = (
         update(DeliveryRow)
-        .where(wanted)
-        .values(state="leased", due_at=now + lease, attempts=DeliveryRow.attempts + 1)
+        .where(DeliveryRow.id.in_(set(chosen)))
+        .values(state="leased", due_at=until, attempts=DeliveryRow.attempts + 1)
         .returning(DeliveryRow)
         .execution_options(synchronize_session=False)
     )

@@ -42,7 +42,7 @@ def run(messages: Path, campus_file: Path, rule_files: Sequence[Path], *, alerts
     unread: list[tuple[int, str]] = []
     found: Iterator[dict[str, Any]]
     if alerts:
-        found = iter(asyncio.run(_alerts(campus, rules, lines, unread)))
+        found = iter(asyncio.run(alerts_of(campus, rules, lines, unread)))
     else:
         findings = recordings.findings(lines, campus, rules, mapping.shipped(), lateness=LATENESS, unread=unread)
         found = map(as_line, findings)
@@ -73,9 +73,10 @@ def _for_eyes(line: dict[str, Any]) -> str:
     return f"{line['at']}  {line['state']:<8} {line['severity']:<8} {line['rule']} {line['key']}: {line['text']}{late}"
 
 
-async def _alerts(
+async def alerts_of(
     campus: Campus, rules: Sequence[Rule], lines: Sequence[recordings.Line], unread: list[tuple[int, str]]
 ) -> list[dict[str, Any]]:
+    """Return what would become of a recording if nobody answered; what cannot be read is noted in `unread`."""
     if not lines:
         return []
     database = Database("sqlite://")
@@ -86,7 +87,7 @@ async def _alerts(
             stage = _Stage(session, campus, rules, lines[0].rx)
             for item in recordings.items(lines, campus, mapping.shipped(), lateness=LATENESS, unread=unread):
                 await stage.take(item)
-            return await _timeline(session)
+            return await timeline(session)
     finally:
         await database.close()
 
@@ -126,7 +127,8 @@ class _Stage:
         await desk.handle_all(self._session, findings, self._campuses, now=self._now)
 
 
-async def _timeline(session: AsyncSession) -> list[dict[str, Any]]:
+async def timeline(session: AsyncSession) -> list[dict[str, Any]]:
+    """Return what became of every alert in the tables, in order, as `replay --alerts` prints it."""
     events = await store.events_after(session, 0, MOST_EVENTS)
     known = await store.get_all(session, {event.alert for event in events})
     severity: dict[int, str] = {}

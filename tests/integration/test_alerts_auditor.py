@@ -14,9 +14,8 @@ from core.campus import Campus
 from core.clock import ManualClock
 from core.database import Database
 from tests.campuses import with_phones
-from tests.unit.alerts.making import Receiver, extreme, finding, happened, later, receiver, take, told
-
-__all__ = ["receiver"]
+from tests.servers import Receiver
+from tests.unit.alerts.making import extreme, finding, happened, later, paths, take, told
 
 
 @pytest.fixture
@@ -68,7 +67,7 @@ async def test_the_heartbeat_is_heard_while_nothing_is_late_and_then_no_more(
     await receiver.wait_for(1)
     clock.jump(1)
     await asyncio.sleep(0.1)
-    assert receiver.paths() == ["/beat"], "not more often than every half minute"
+    assert paths(receiver) == ["/beat"], "not more often than every half minute"
     clock.jump(30)
     await receiver.wait_for(2)
     assert auditor.findings.beat_at is not None

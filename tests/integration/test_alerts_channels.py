@@ -11,9 +11,8 @@ import pytest
 from alerts.channels import Breaker, Channels, Outcome
 from alerts.notices import Notice
 from core.clock import stopwatch
-from tests.unit.alerts.making import Receiver, receiver
+from tests.servers import Receiver
 
-__all__ = ["receiver"]
 NOTICE = Notice("SEVERE · Door 7 · K7-42", "Door 7 <b>& gym\nK7-42\nhttps://h.example/a/tok", "severe")
 
 

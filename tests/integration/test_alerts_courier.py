@@ -22,11 +22,11 @@ from core import feed
 from core.campus import Campus
 from core.clock import ManualClock, stopwatch
 from core.database import Database
-from core.errors import Unavailable
+from core.errors import NotFound, Unavailable
 from tests.campuses import LINCOLN, lincoln, with_phones
 from tests.conftest import START
+from tests.servers import Receiver
 from tests.unit.alerts.making import (
-    Receiver,
     deliveries,
     extreme,
     finding,
@@ -34,11 +34,10 @@ from tests.unit.alerts.making import (
     later,
     look,
     over,
-    receiver,
+    paths,
     take,
 )
 
-__all__ = ["receiver"]
 PUBLIC = "https://hallwatch.example.org"
 Make = Callable[..., Courier]
 
@@ -139,7 +138,7 @@ async def test_a_second_failure_uses_the_next_endpoint_beside_the_retries(
         await courier.send_due(clock.now())
         clock.jump(5)
     assert (await states(database, alert.id))["reyes-sms"] == "accepted"
-    assert [each for each in receiver.paths() if each == "/reyes-sms"] == ["/reyes-sms"]
+    assert [each for each in paths(receiver) if each == "/reyes-sms"] == ["/reyes-sms"]
 
 
 async def test_retries_end_when_the_notice_expires(
@@ -238,7 +237,7 @@ async def test_a_crash_between_sending_and_recording_sends_again(
     assert await survivor.send_due(later(29)) == 0
     clock.jump(LEASE)
     await survivor.send_due(clock.now())
-    assert receiver.paths() == ["/reyes", "/reyes"]
+    assert paths(receiver) == ["/reyes", "/reyes"]
     assert receiver.received[0].json["title"].endswith(alert.code), "the code says that it is the same"
     assert (await states(database, alert.id))["reyes-phone"] == "accepted"
 
@@ -365,10 +364,11 @@ async def test_running_it_carries_out_steps_by_the_clock_and_wakes_when_nudged(
     await asyncio.sleep(0.05)
     alert = await take(database, campus, finding())
     courier.nudge()
-    await receiver.wait_for(1)
+    while await states(database, alert.id) != {"reyes-phone": "accepted"}:
+        await asyncio.sleep(0.01)
     clock.jump(60)
     await receiver.wait_for(2)
-    assert receiver.paths() == ["/reyes", "/reyes-sms"]
+    assert paths(receiver) == ["/reyes", "/reyes-sms"]
     async with database.transaction() as session:
         await desk.acknowledge(session, alert.id, who="person:reyes", now=clock.now())
     clock.jump(120)
@@ -413,6 +413,21 @@ async def test_a_storm_of_small_alerts_comes_in_few_notices_of_bearable_length(
     assert [each.json["title"].split(" ")[0] for each in receiver.received].count("20") == 2
     assert max(len(each.json["message"]) for each in receiver.received) < 4096
     assert await states(database, 1) == {"reyes-phone": "accepted"}
+
+
+async def test_an_endpoint_is_tried_out_with_a_notice_that_says_so(
+    database: Database, make: Make, receiver: Receiver
+) -> None:
+    courier = make(with_phones(receiver.port))
+    assert (await courier.try_out("lincoln", "reyes", "reyes-phone")).state == "accepted"
+    assert receiver.received[0].json["title"] == "TEST · Hallwatch"
+    receiver.status = 403
+    assert (await courier.try_out("lincoln", "reyes", "reyes-phone")).state == "refused"
+    async with database.reading() as session:
+        [health] = await outbox.endpoints(session, "lincoln")
+    assert (health.state, health.detail) == ("red", "answered 403 Forbidden")
+    with pytest.raises(NotFound, match="no endpoint 'pager' of 'reyes'"):
+        await courier.try_out("lincoln", "reyes", "pager")
 
 
 class Moody(Database):

@@ -119,6 +119,17 @@ async def test_a_policy_of_the_campus_is_followed(database: Database) -> None:
     assert await told(database, alert.id) == ["diaz-phone"] * 3, "until it is resolved, acknowledged or not"
 
 
+async def test_what_is_grave_waits_neither_for_company_nor_for_the_morning(database: Database) -> None:
+    sleepy = {"steps": [{"notify": ["person:diaz"]}], "group": "10m", "quiet": True}
+    own = lincoln(policies=[{"id": "extreme", **sleepy}, {"id": "moderate", **sleepy}])
+    night = later(minutes=900)
+    grave = await take(database, own, extreme(at=night), now=night)
+    small = await take(database, own, finding(severity="moderate", at=night), now=night)
+    assert [row.due_at for row in await deliveries(database, grave.id)] == [night]
+    [waiting] = await deliveries(database, small.id)
+    assert waiting.due_at == later(minutes=22.5 * 60), "half past six the next morning"
+
+
 async def test_an_alert_of_a_campus_that_is_gone_reaches_nobody_and_breaks_nothing(
     database: Database, campus: Campus
 ) -> None:

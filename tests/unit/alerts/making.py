@@ -1,14 +1,10 @@
-"""What the tests of the alerts share: findings made by hand, and a receiver that ends with its connections."""
+"""What the tests of the alerts share: findings made by hand, and short ways to the desk and its tables."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts import desk, outbox, store
@@ -17,8 +13,8 @@ from alerts.outbox import DeliveryRow
 from core.campus import Campus
 from core.database import Database
 from core.findings import Advice, Finding
-from tests import servers
 from tests.conftest import START
+from tests.servers import Receiver
 
 
 def finding(**changes: Any) -> Finding:
@@ -98,40 +94,6 @@ async def mark_sent(session: AsyncSession, database_rows: list[DeliveryRow], sta
     await outbox.record(session, results)
 
 
-class Receiver(servers.Receiver):
-    """The tests' receiver, which lets go of its open connections when it stops."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._serving: set[asyncio.Task[Any]] = set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._serving.add(task)
-        try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await super()._serve(reader, writer)
-        finally:
-            writer.close()
-            self._serving.discard(task)
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        for task in list(self._serving):
-            task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-
-    def paths(self) -> list[str]:
-        """Where the pushes went, in their order."""
-        return [each.path for each in self.received]
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    server = Receiver()
-    await server.start()
-    yield server
-    await server.stop()
+def paths(receiver: Receiver) -> list[str]:
+    """Where the pushes went, in their order."""
+    return [each.path for each in receiver.received]

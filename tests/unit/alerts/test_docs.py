@@ -1,0 +1,42 @@
+"""The page about alerts says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from alerts import policies
+from alerts.alert import DISPOSITIONS
+from alerts.outbox import State
+from alerts.policies import Policy, Step
+from core.documents import parse
+from tests.campuses import lincoln
+from tests.conftest import START
+
+PAGE = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text("utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+
+def rows(heading: str) -> set[str]:
+    """The words in the first column of the table under a heading."""
+    table = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0]
+    return {word for line in table.splitlines()[2:] for word in re.findall(r"`([a-z_-]+)`", line.split("|")[1])}
+
+
+def test_the_policies_that_ship_are_those_of_the_page() -> None:
+    assert policies.read_policies(parse(EXAMPLES[0])) == policies.default_policies()
+
+
+def test_the_example_is_a_policy_of_the_campus_and_reaches_people() -> None:
+    campus = lincoln(policies=parse(EXAMPLES[1])[0].data["policies"])
+    policy = policies.policies_of(campus)["game-night"]
+    seen = [[each.endpoint for each in step.recipients] for step in policies.preview(policy, campus, START)]
+    assert seen == [["okafor-phone"], ["reyes-phone", "reyes-sms"], ["diaz-phone"]]
+
+
+def test_every_key_state_and_disposition_is_explained() -> None:
+    assert rows("key of a step") == set(Step.model_fields)
+    assert rows("key of a policy") == set(Policy.model_fields) - {"id", "title", "steps"}
+    assert rows("state of a delivery") == set(get_args(State))
+    assert all(f"`{each}`" in PAGE for each in DISPOSITIONS)
