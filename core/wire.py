@@ -68,19 +68,19 @@ def read_json(payload: bytes) -> Any:
         value = _DECODER.decode(payload)
     except (msgspec.DecodeError, RecursionError):
         raise Refused("bad_json") from None
-    if _depth_exceeds(value, MAX_DEPTH):
-        raise Refused("bad_json: nested deeper than 16")
+    _check_values(value, MAX_DEPTH)
     return value
 
 
-def _depth_exceeds(value: Any, left: int) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict | list):
-        if left == 0:
-            return True
-        return any(_depth_exceeds(each, left - 1) for each in (value.values() if isinstance(value, dict) else value))
-    return False
+def _check_values(value: Any, left: int) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Refused("bad_json: a number is not finite")
+    if not isinstance(value, dict | list):
+        return
+    if left == 0:
+        raise Refused(f"bad_json: nested deeper than {MAX_DEPTH}")
+    for each in value.values() if isinstance(value, dict) else value:
+        _check_values(each, left - 1)
 
 
 def unwrap(value: Any) -> dict[str, Any]:
