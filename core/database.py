@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, Table, event, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -21,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from core import sqlite
 from core.errors import Unavailable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,7 +98,7 @@ def insert(session: AsyncSession, row: type[Base]) -> Any:
     """Return an INSERT that knows ON CONFLICT, for the session's database."""
     table = row.__table__
     assert isinstance(table, Table)
-    return (postgresql.insert if is_postgresql(session) else sqlite.insert)(table)
+    return (postgresql.insert if is_postgresql(session) else sqlite_dialect.insert)(table)
 
 
 def upsert(session: AsyncSession, row: type[Base]) -> Any:
@@ -128,16 +131,17 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = driver_url(url)
         self.is_sqlite = self.url.startswith("sqlite")
-        options: dict[str, Any] = {} if self.is_sqlite else {"pool_size": pool_size, "pool_pre_ping": True}
-        self.engine: AsyncEngine = create_async_engine(
-            self.url,
-            json_serializer=lambda value: msgspec.json.encode(value).decode(),
-            json_deserializer=msgspec.json.decode,
-            **options,
-        )
-        self._writer = asyncio.Lock() if self.is_sqlite else None
-        if self.is_sqlite:
-            _prepare_sqlite(self.engine)
+        if not self.is_sqlite:
+            self.engine = self._writing = _engine(self.url, pool_size=pool_size, pool_pre_ping=True)
+            self._writer = None
+            return
+        self.engine = self._writing = _engine(self.url)
+        path = make_url(self.url).database
+        if path and path != ":memory:":
+            self._writing = _engine(self.url, async_creator=partial(sqlite.connect, path), pool_size=1, max_overflow=0)
+        self._writer = asyncio.Lock()
+        for engine in {self.engine, self._writing}:
+            _prepare_sqlite(engine)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -160,7 +164,7 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, *, write: bool) -> AsyncIterator[AsyncSession]:
-        session = AsyncSession(self.engine, expire_on_commit=False)
+        session = AsyncSession(self._writing if write else self.engine, expire_on_commit=False)
         try:
             await _connect(session, write=write)
             yield session
@@ -175,7 +179,17 @@ class Database:
 
     async def close(self) -> None:
         """Give the connections back."""
+        await self._writing.dispose()
         await self.engine.dispose()
+
+
+def _engine(url: str, **options: Any) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+        **options,
+    )
 
 
 def is_away(error: BaseException) -> bool:

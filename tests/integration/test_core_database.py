@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core import feed
 from core.database import Database, driver_url, is_postgresql
@@ -150,4 +151,26 @@ async def test_a_host_that_has_no_address_is_said_in_words() -> None:
     with pytest.raises(Unavailable, match="database: "):
         async with database.transaction():
             pass
+    await database.close()
+
+
+async def test_waiting_for_another_writer_does_not_hold_up_the_loop(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/hallwatch.db")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE t (x INTEGER)"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "hallwatch.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        async def write() -> None:
+            async with database.transaction() as session:
+                await session.execute(text("INSERT INTO t VALUES (1)"))
+
+        writing = asyncio.create_task(write())
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        assert not writing.done()
+        other.execute("COMMIT")
+    await writing
+    async with database.reading() as session:
+        assert (await session.execute(text("SELECT count(*) FROM t"))).scalar_one() == 1
     await database.close()
