@@ -109,6 +109,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.closed_at is None
 
     @property
+    def since(self) -> datetime:
+        """Since when it has been so: a door held open since it was opened, not since the patience ran out."""
+        armed = self.because.get("armed_at")
+        return min(datetime.fromisoformat(armed), self.began_at) if isinstance(armed, str) else self.began_at
+
+    @property
     def is_active(self) -> bool:
         """Whether its condition still holds."""
         return self.condition == "active"

@@ -119,15 +119,15 @@ def _how_long(alert: Alert, now: datetime) -> str:
     if alert.momentary:
         return ""
     if alert.is_active:
-        return f"for {duration(now - alert.began_at)}"
-    return f"over after {duration((alert.cleared_at or now) - alert.began_at)}"
+        return f"for {duration(now - alert.since)}"
+    return f"over after {duration((alert.cleared_at or now) - alert.since)}"
 
 
 def _more(alert: Alert, setting: Setting, kind: str) -> list[str]:
     if kind == "cancel":
         return [_ending(alert)]
-    began = alert.began_at.astimezone(setting.zone)
-    since = f"{began:%H:%M}" if setting.now - alert.began_at < timedelta(hours=20) else f"{began:%a %d %b %H:%M}"
+    began = alert.since.astimezone(setting.zone)
+    since = f"{began:%H:%M}" if setting.now - alert.since < timedelta(hours=20) else f"{began:%a %d %b %H:%M}"
     lines = [_join(f"Since {since}" if not alert.momentary else f"At {since}", _how_long(alert, setting.now))]
     if alert.is_active:
         lines[0] += ", still true"

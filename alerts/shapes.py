@@ -39,6 +39,7 @@ def as_json(alert: Alert) -> dict[str, Any]:
         "exercise": alert.exercise,
         "late": alert.late,
         "began_at": moment(alert.began_at),
+        "since": moment(alert.since),
         "opened_at": moment(alert.opened_at),
         "cleared_at": moment(alert.cleared_at),
         "closed_at": moment(alert.closed_at),

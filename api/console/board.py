@@ -101,7 +101,7 @@ def _card(alert: Alert, campuses: Mapping[str, Campus], told: str) -> Card:
         text=alert.text,
         site=campus.campus.name if campus and len(campuses) > 1 else "",
         zone=render.zone_of(campus),
-        began_at=alert.began_at,
+        began_at=alert.since,
         cleared_at=alert.cleared_at,
         momentary=alert.momentary,
         count=alert.count,

@@ -155,3 +155,9 @@ def test_durations_read_like_a_stopwatch(seconds: int, words: str) -> None:
 
 def test_an_old_alert_names_its_day() -> None:
     assert "Since Tue 24 Nov 08:00" in word(alert(), setting(3 * 86400)).body
+
+
+def test_how_long_is_told_from_the_opening_of_the_door_not_from_the_end_of_the_patience() -> None:
+    held = alert(because={"armed_at": later(-60).isoformat()})
+    assert held.since == later(-60)
+    assert "for 1:04" in word(held, setting(4)).title
