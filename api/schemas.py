@@ -61,6 +61,7 @@ class Unread(BaseModel):
 
     index: int
     reason: str
+    detail: str = ""
 
 
 class ReceiptShown(BaseModel):
@@ -71,7 +72,9 @@ class ReceiptShown(BaseModel):
             "example": {
                 "accepted": 1,
                 "duplicates": 0,
-                "quarantined": [{"index": 1, "reason": "unknown_entity: no door 'gym-est' on campus 'lincoln'"}],
+                "quarantined": [
+                    {"index": 1, "reason": "unknown_entity", "detail": "no door 'gym-est' on campus 'lincoln'"}
+                ],
             }
         }
     )
@@ -102,6 +105,7 @@ class QuarantinedShown(Shown):
     campus: str | None
     topic: str
     reason: str
+    detail: str
     received_at: datetime
     payload: str
     size: int = Field(description="Bytes as they came; of a large payload only the beginning is kept.")

@@ -8,7 +8,7 @@ memory is thrown away and restored from the rows: the rows are the truth.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -82,7 +82,8 @@ class Pipeline:
             read, unread = self._decode(batch, now)
             await quarantine.keep(session, list(unread.values()), now)
             fresh = await journal.append(session, [message for each in read.values() for message in each])
-            await self._settle(session, self._judge(fresh, now), now)
+            touched = {message.campus for message in fresh}
+            await self._settle(session, touched, self._judge(fresh, now), now)
         new = {id(message) for message in fresh}
         repeats = sum(not any(id(message) in new for message in each) for each in read.values())
         self._metrics.batch(fresh, repeats, [each.reason for each in unread.values()], stopwatch() - started)
@@ -117,11 +118,11 @@ class Pipeline:
             return
         async with self._corridor() as (session, now):
             findings: list[Finding] = []
+            due = self._engines_due(now)
             if not self.catching_up:
-                for engine in self._engines_now():
-                    findings += engine.advance(now - self._lateness)
-            await self._settle(session, findings, now)
-            self._alive_at = now
+                for campus in due:
+                    findings += self._engines_now()[campus].advance(now - self._lateness)
+            await self._settle(session, due, findings, now)
 
     def _is_quiet(self) -> bool:
         # The common tick finds nothing to do and must not cost a transaction.
@@ -144,7 +145,8 @@ class Pipeline:
             found = (await registry.revision(session), await store.revision(session))
         if found != self._revisions:
             async with self._corridor() as (session, now):
-                await self._settle(session, await self._load(session, now), now)
+                findings = await self._load(session, now)
+                await self._settle(session, self._engines_now(), findings, now)
 
     @asynccontextmanager
     async def _corridor(self) -> AsyncIterator[tuple[AsyncSession, datetime]]:
@@ -182,9 +184,18 @@ class Pipeline:
         log.info("loaded", campuses=len(engines), rules=len(self._rules))
         return findings
 
-    def _engines_now(self) -> list[Engine]:
+    def _engines_now(self) -> dict[str, Engine]:
         assert self._engines is not None
-        return list(self._engines.values())
+        return self._engines
+
+    def _engines_due(self, now: datetime) -> list[str]:
+        """Return the campuses for which letting time pass does something; every few seconds all, to say we listen."""
+        engines = self._engines_now()
+        if self._alive_at is None or now - self._alive_at >= ALIVE_EVERY:
+            self._alive_at = now
+            return list(engines)
+        until = now - self._lateness
+        return [campus for campus, each in engines.items() if each.next_due is not None and each.next_due <= until]
 
     def _decode(
         self, batch: Sequence[Heard], now: datetime
@@ -201,22 +212,27 @@ class Pipeline:
         return read, unread
 
     def _judge(self, messages: Sequence[Message], now: datetime) -> list[Finding]:
-        assert self._engines is not None
+        engines = self._engines_now()
         findings: list[Finding] = []
         if not self.catching_up:
             for campus in {message.campus for message in messages}:
-                findings += self._engines[campus].advance(now - self._lateness)
+                findings += engines[campus].advance(now - self._lateness)
         for message in messages:
-            findings += self._engines[message.campus].accept(message)
+            findings += engines[message.campus].accept(message)
         return findings
 
-    async def _settle(self, session: AsyncSession, findings: Sequence[Finding], now: datetime) -> None:
+    async def _settle(
+        self, session: AsyncSession, touched: Iterable[str], findings: Sequence[Finding], now: datetime
+    ) -> None:
+        """Write down what has changed on the campuses touched, and hand the findings on to the desk."""
         news: list[feed.News] = []
-        for engine in self._engines_now():
-            campus = engine.campus.id
+        for campus in touched:
+            engine = self._engines_now()[campus]
             news += [each for facts in engine.now.take_moves() if (each := _news(campus, facts))]
             await state.save(session, campus, engine.now.take_changes())
             await store.save(session, campus, engine.changes())
+        for finding in findings:
+            self._metrics.finding(finding.rule, finding.state)
         if findings:
             await desk.handle_all(session, findings, self.campuses, now=now)
         await feed.publish(session, news, now)

@@ -46,6 +46,12 @@ class Refused(Exception):
         self.reason = reason
 
 
+def reason_of(said: str) -> tuple[str, str]:
+    """Return the word that a refusal is known by, and what is said beside it; a wrong field belongs to the word."""
+    word, _, detail = said.partition(": ")
+    return (said, "") if word == "invalid_field" else (word, detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """What all readings of one payload share."""

@@ -163,7 +163,7 @@ def masked(payload: bytes) -> str:
     try:
         value = msgspec.json.decode(payload)
         return msgspec.json.encode(_mask(value)).decode()
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _mask_text(payload.decode("utf-8", "replace"))
 
 

@@ -13,6 +13,7 @@ from api.schemas import MessageShown, ReceiptShown, Unread
 from core import journal
 from core.errors import BadInput, Problem
 from core.messages import Heard
+from core.wire import reason_of
 
 router = APIRouter(tags=["messages"])
 
@@ -85,7 +86,8 @@ async def send_messages(
 
 def receipt_shown(receipt: Receipt) -> ReceiptShown:
     """Return what became of messages, as it is shown."""
-    unread = [Unread(index=index, reason=reason) for index, reason in receipt.quarantined]
+    told = [(index, *reason_of(said)) for index, said in receipt.quarantined]
+    unread = [Unread(index=index, reason=reason, detail=detail) for index, reason, detail in told]
     return ReceiptShown(accepted=receipt.accepted, duplicates=receipt.duplicates, quarantined=unread)
 
 

@@ -10,6 +10,7 @@ from api.routes.messages import receipt_shown
 from api.schemas import QuarantinedShown, ReceiptShown
 from core import audit
 from core.errors import Conflict, NotFound
+from core.wire import reason_of
 from ingest import quarantine
 from ingest.quarantine import QuarantineRow, masked
 
@@ -62,11 +63,13 @@ async def replay(house: InHouse, caller: Administrator, now: Now, number: Number
 
 
 def _shown(row: QuarantineRow) -> QuarantinedShown:
+    reason, detail = reason_of(row.reason)
     return QuarantinedShown(
         id=row.id,
         campus=row.campus,
         topic=row.topic,
-        reason=row.reason,
+        reason=reason,
+        detail=detail,
         received_at=row.received_at,
         payload=masked(row.payload),
         size=row.size,

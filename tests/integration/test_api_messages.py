@@ -63,7 +63,8 @@ async def test_a_list_is_answered_place_by_place(desk: Desk) -> None:
     assert receipt["duplicates"] == 1
     (unread,) = receipt["quarantined"]
     assert unread["index"] == 1
-    assert unread["reason"].startswith("unknown_entity")
+    assert unread["reason"] == "unknown_entity"
+    assert "nowhere" in unread["detail"]
     assert none == {"accepted": 0, "duplicates": 0, "quarantined": []}
 
 

@@ -60,7 +60,6 @@ def test_repeats_and_swapped_neighbours_change_nothing(path: Path) -> None:
     assert found.passed, "\n".join(found.lines())
 
 
-@pytest.mark.xfail(reason="door-forced and after-hours-opening take the bounce of a closing door for a new opening")
 def test_a_bounce_is_no_new_opening() -> None:
     found = verdict(LIBRARY / "bouncing-contact.yaml")
     assert found.passed, "\n".join(found.lines())

@@ -71,3 +71,7 @@ def test_no_payload_makes_it_slow(unit: bytes) -> None:
     masked((unit * 65536)[:65536])
     masked(b"{" + (unit * 65536)[:65535])
     assert stopwatch() - started < 5
+
+
+def test_json_in_another_encoding_is_shown_as_text() -> None:
+    assert "position" in masked('{"position": "geöffnet"}'.encode("latin-1"))
