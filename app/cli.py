@@ -155,6 +155,8 @@ def load(
         for change in changes:
             print(documents.told(change))
         print(f"{len(changes)} changes{' would be made' if dry_run else ''}" if changes else "nothing to change")
+        for note in documents.not_stored(files):
+            print(f"note: {note}", file=sys.stderr)
         return 0
 
     _run(work())

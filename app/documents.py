@@ -130,6 +130,18 @@ def prove(files: Files) -> list[Problem]:
     return problems + [problem for each in files.mappings for problem in mapping.run_examples(each)]
 
 
+def not_stored(files: Files) -> list[str]:
+    """Return what was checked and is read from elsewhere than the database, in words."""
+    notes: list[str] = []
+    if files.mappings:
+        notes.append(
+            f"{len(files.mappings)} mappings were checked; the service reads them from CONFIG_DIR when it starts"
+        )
+    if files.policies:
+        notes.append(f"{len(files.policies)} policies were checked; to be used they stand in a campus file")
+    return notes
+
+
 async def load(
     session: AsyncSession, vault: Vault, files: Files, *, now: datetime, by: str, dry_run: bool = False
 ) -> list[Change]:

@@ -33,7 +33,8 @@ async def run(settings: Settings, roles: frozenset[str]) -> int:
     stop = asyncio.Event()
     with _signals(stop):
         async with _broker(settings) as reached:
-            service = build(reached, listen="ingest" in roles)
+            judges = "ingest" in roles
+            service = build(reached, listen=judges, judge=judges)
             try:
                 await _prepared(service, stop)
                 async with running(service, roles):
@@ -87,7 +88,7 @@ async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) ->
             start("listen", service.listener.run())
         start("tick", _tick(service))
         start("refresh", _every(service, REFRESH_S, service.pipeline.refresh))
-    elif server is not None:
+    else:
         start("refresh", _every(service, REFRESH_S, service.pipeline.look))
     if "courier" in roles:
         start("courier", service.courier.run())

@@ -17,7 +17,7 @@ import structlog
 from alerts.auditor import Auditor
 from alerts.channels import Channels
 from alerts.courier import Courier
-from api.deps import House
+from api.deps import House, Receipt
 from app import documents, migrate
 from app.health import Watch
 from app.metrics import Metrics
@@ -25,6 +25,8 @@ from app.pipeline import Pipeline
 from core import registry
 from core.clock import Clock, SystemClock
 from core.database import Database
+from core.errors import Unavailable
+from core.messages import Heard
 from core.settings import Settings
 from core.vault import Vault
 from ingest import mapping
@@ -50,13 +52,14 @@ class Service:
     house: House
     watch: Watch
     closing: asyncio.Event
+    judges: bool = True
     listener: Listener | None = None
 
     async def prepare(self) -> None:
         """Migrate the database and, where it is empty, fill it: the shipped protocols and the files of CONFIG_DIR."""
         await migrate.upgrade(self.database)
         await seed(self.database, self.vault, self.clock.now(), self.settings.config_dir)
-        await self.pipeline.refresh()
+        await (self.pipeline.refresh() if self.judges else self.pipeline.look())
 
     async def close(self) -> None:
         """Give back what was opened."""
@@ -81,16 +84,22 @@ def site_mappings(config: Path | None) -> list[mapping.Mapping]:
     return documents.read([config]).mappings if config else []
 
 
+async def _receive_elsewhere(_batch: list[Heard]) -> Receipt:
+    raise Unavailable("this process does not run the rules; send messages to the one with the role ingest")
+
+
 def build(
     settings: Settings,
     clock: Clock | None = None,
     *,
     listen: bool = True,
+    judge: bool = True,
     channels: Channels | None = None,
 ) -> Service:
     """Return a service built from its settings; nothing runs and nothing is opened yet.
 
     `listen`: connect to the broker of the settings; without it messages come in through `Service.pipeline` alone.
+    `judge`: this process runs the rules. A campus has one engine, so one process alone may do so.
     `channels`: where words go out, in place of Apprise.
     """
     clock = clock or SystemClock()
@@ -140,7 +149,7 @@ def build(
         clock=clock,
         vault=vault,
         settings=settings,
-        receive=pipeline.on_messages,
+        receive=pipeline.on_messages if judge else _receive_elsewhere,
         health=watch.health,
         campuses=lambda: pipeline.campuses,
         metrics=metrics.registry,
@@ -161,6 +170,7 @@ def build(
         house=house,
         watch=watch,
         closing=closing,
+        judges=judge,
         listener=listener,
     )
 

@@ -285,3 +285,8 @@ def test_doctor_says_what_does_not_work_and_what_to_do(service: servers.Service)
     assert "hallwatch db upgrade" in said.stdout
     assert f"127.0.0.1:{port}" in said.stdout
     assert "Traceback" not in said.stdout + said.stderr
+
+
+def test_what_load_does_not_store_is_said(service: servers.Service) -> None:
+    said = service.command("load", str(servers.ROOT / "ingest" / "mappings"))
+    assert "CONFIG_DIR" in said.stderr
