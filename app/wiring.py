@@ -6,7 +6,7 @@ Tests build it with a manual clock and fakes at the outer doors (`listen`, `chan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,20 +129,7 @@ def build(
     )
     courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=settings.public_url)
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
-    listener = None
-    if listen:
-        listener = Listener(
-            settings.mqtt_url,
-            client_id=settings.mqtt_client_id,
-            prefix=settings.mqtt_prefix,
-            topics=mapping.filters(mappings),
-            handle=pipeline.on_heard,
-            on_poison=pipeline.on_poison,
-            clock=clock,
-            ca_file=settings.mqtt_ca_file,
-            cert_file=settings.mqtt_cert_file,
-            key_file=settings.mqtt_key_file,
-        )
+    listener = _listener(settings, clock, pipeline, mappings) if listen else None
     watch = Watch(database, clock, auditor, listener)
     house = House(
         database=database,
@@ -172,6 +159,21 @@ def build(
         closing=closing,
         judges=judge,
         listener=listener,
+    )
+
+
+def _listener(settings: Settings, clock: Clock, pipeline: Pipeline, mappings: Sequence[mapping.Mapping]) -> Listener:
+    return Listener(
+        settings.mqtt_url,
+        client_id=settings.mqtt_client_id,
+        prefix=settings.mqtt_prefix,
+        topics=mapping.filters(mappings),
+        handle=pipeline.on_heard,
+        on_poison=pipeline.on_poison,
+        clock=clock,
+        ca_file=settings.mqtt_ca_file,
+        cert_file=settings.mqtt_cert_file,
+        key_file=settings.mqtt_key_file,
     )
 
 
