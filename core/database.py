@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -96,15 +96,25 @@ class Insert(Protocol):
 
 def insert(session: AsyncSession, row: type[Base]) -> Any:
     """Return an INSERT that knows ON CONFLICT, for the session's database."""
-    table = row.__table__
-    assert isinstance(table, Table)
-    return (postgresql.insert if is_postgresql(session) else sqlite_dialect.insert)(table)
+    return _insert(row, is_postgresql(session))
 
 
 def upsert(session: AsyncSession, row: type[Base]) -> Any:
     """Return an INSERT of whole rows that replaces the row with the same primary key."""
-    statement = insert(session, row)
+    return _upsert(row, is_postgresql(session))
+
+
+# Building a statement takes longer than running it, and both stand in the way of every batch.
+@cache
+def _insert(row: type[Base], postgres: bool) -> Any:
     table = row.__table__
+    assert isinstance(table, Table)
+    return (postgresql.insert if postgres else sqlite_dialect.insert)(table)
+
+
+@cache
+def _upsert(row: type[Base], postgres: bool) -> Any:
+    statement, table = _insert(row, postgres), row.__table__
     assert isinstance(table, Table)
     keys = [column.name for column in table.primary_key.columns]
     changed = {c.name: statement.excluded[c.name] for c in table.columns if c.name not in keys}
