@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench install setup lock clean
+.PHONY: help demo test check bench fuzz install setup lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ check: .venv/.development ## check format, lint, types and the import contract
 bench: .venv/.development ## measure how fast and how safe it is
 	@.ci/system-packages
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: .venv/.development ## feed the decoder a million mutilated payloads (ARGS="--count … --seed …")
+	@$(BIN)/python -m benchmarks.fuzz $(or $(ARGS),--count 1000000)
 
 install: .venv/.runtime ## make .venv with what running the service needs
 

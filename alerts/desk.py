@@ -220,7 +220,8 @@ def _open(book: Book, finding: Finding) -> Entry:
         if reason:
             entry.event("policy", reason, at=book.now, policy=policy.id)
     entry.deed(SERVICE, "alert.open", rule=finding.rule, key=finding.key, severity=finding.severity)
-    told_at = previous.noticed_at if previous else None
+    # Only of the same kind: who was told of a drill has not been told of the real thing.
+    told_at = previous.noticed_at if previous and previous.exercise == finding.exercise else None
     escalation.begin(book, entry, told_at=told_at, cooldown_s=finding.advice.cooldown_s)
     return entry
 

@@ -105,7 +105,9 @@ def unreached(book: Book, entry: Entry, step: int, why: str) -> None:
     entry.event("coverage_gap", f"Step {step + 1} reaches nobody ({', '.join(words)}): {why}", at=book.now, step=step)
     entry.changed = True
     next_at_once(book, entry)
-    _note_gap(book, entry.alert, words)
+    if entry.alert.exercise == "live":
+        # Whom a drill would have reached is in its record; an alert of its own would be about something real.
+        _note_gap(book, entry.alert, words)
 
 
 def stop_answered(entry: Entry) -> None:

@@ -70,16 +70,18 @@ def word_together(
     """Return one notice about several alerts, each with its link."""
     gravest = max((alert for alert, _ in alerts), key=lambda alert: alert.rank)
     codes = " ".join(alert.code for alert, _ in alerts)
-    drill = "DRILL · " if any(alert.exercise == "drill" for alert, _ in alerts) else ""
+    # What is live never stands under a drill's mark; beside it, each of the others carries its own.
+    marks = {_MARKS[alert.exercise] for alert, _ in alerts}
+    drill = f"{mark} · " if len(marks) == 1 and (mark := marks.pop()) else ""
     title = f"{drill}{len(alerts)} alerts · {setting.campus} · {codes}"
     if via == "sms":
-        said = [f"{alert.code} {alert.text}" for alert, _ in alerts]
+        said = [_join(*([] if drill else _marks(alert, kind)), f"{alert.code} {alert.text}") for alert, _ in alerts]
         title = f"{drill}{len(alerts)} alerts {alerts[0][0].code}"
         return Notice(_plain(title), _fit("; ".join(said), SMS_LENGTH - len(title) - 2), gravest.severity)
     lines: list[str] = []
     for alert, link in alerts:
-        marks = _marks(alert, kind)
-        lines.append(_join(alert.code, *marks, alert.severity.upper(), alert.text, _how_long(alert, setting.now)))
+        own = _marks(alert, kind)
+        lines.append(_join(alert.code, *own, alert.severity.upper(), alert.text, _how_long(alert, setting.now)))
         lines += [link] if link else []
     return Notice(_cut(title, TITLE_LENGTH), "\n".join(lines), gravest.severity, alerts[-1][1])
 

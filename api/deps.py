@@ -78,6 +78,8 @@ class House:
     health: Callable[[], Health]
     campuses: Callable[[], Mapping[str, Campus]]
     metrics: CollectorRegistry
+    rule_health: Callable[[], Mapping[str, str]] = dict
+    """What is wrong with rules as they run, by rule; a process that judges nothing knows nothing of it."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever has committed something that the pages should show at once."""
     committed: Callable[[], None] = lambda: None

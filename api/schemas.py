@@ -112,6 +112,24 @@ class QuarantinedShown(Shown):
     replayed_at: datetime | None
 
 
+class ReplaySaid(Said):
+    """Which payloads to read again."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "unknown_entity"}})
+    reason: Words = Field(min_length=1, max_length=100, description="The word before the colon, or all of it.")
+    campus: Words | None = None
+
+
+class ReplayedShown(BaseModel):
+    """What became of payloads that were read again, in numbers."""
+
+    replayed: int
+    accepted: int
+    duplicates: int
+    quarantined: int = Field(description="What still cannot be read: it is in quarantine anew.")
+    left: int = Field(description="What was not tried yet: ask again.")
+
+
 class AlertShown(Shown):
     """An alert: its condition, its acknowledgement and its end are told apart."""
 
@@ -223,6 +241,84 @@ class DeviceShown(Shown):
     battery_low: bool | None
     tampered: bool | None
     heard_at: datetime | None
+
+
+class DeviceHealthShown(DeviceShown):
+    """A device and how well it is heard, since it was first heard."""
+
+    door: str | None
+    device_kind: str = Field(serialization_alias="kind")
+    source: str | None = Field(description="The name under which another maker's device speaks for it.")
+    heartbeat: str | None = Field(description="How often it should speak when nothing happens, like `1h`.")
+    last_seen: datetime | None = Field(description="When we last received anything of it.")
+    clock_offset: float | None = Field(
+        description="Seconds by which its clock is ahead of ours (behind: below 0), the way to us included; the median "
+        "of the latest nine. Null: it tells no time."
+    )
+    messages: int
+    duplicates: int = Field(description="Repeats that were left out.")
+    late: int = Field(description="Messages that came later than the service waits for.")
+    skewed: int = Field(description="Messages whose time could not be believed; the time of receipt was used.")
+    lost: int = Field(description="Messages that never came, by the gaps in its numbers (`seq`).")
+
+
+class ProposalShown(Shown):
+    """A contact sensor that announced itself, with what to write so that it is heard."""
+
+    topic: str
+    name: str
+    device_class: str
+    maker: str
+    state_topic: str
+    heard_at: datetime
+    source: str | None = Field(description="To be written as the `source:` of its door in the campus file.")
+    mapping: dict[str, Any] | None = Field(description="The mapping to add first, where none in force reads it.")
+    trouble: str | None = Field(description="Why nothing can be proposed.")
+
+
+class ProposalsShown(BaseModel):
+    """One piece of the list of proposals."""
+
+    items: list[ProposalShown]
+    next: str | None
+    words: str
+
+
+class MappingShown(Shown):
+    """A mapping in force. `version` counts those of this site; null for one that ships."""
+
+    id: str
+    title: str
+    origin: Literal["site", "shipped"]
+    version: int | None
+    topics: list[str]
+    source: str | None
+    emit: str
+
+
+class MappingDetail(MappingShown):
+    """A mapping with what was written."""
+
+    document: dict[str, Any]
+
+
+class HookShown(Shown):
+    """A webhook. It takes messages if a mapping speaks of it and its secret is set."""
+
+    name: str
+    mapped: bool
+    has_secret: bool
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class SecretSaid(Said):
+    """The secret of a webhook, as its sender shows it (`user:password` where it sends those)."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"secret": "the-signing-key-of-the-sender"}}
+    )
+    secret: Words = Field(min_length=1, max_length=500)
 
 
 class DoorShown(Shown):

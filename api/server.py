@@ -18,7 +18,22 @@ from api.console import pages, signing
 from api.deps import House
 from api.guards import Armour, BodyLimit
 from api.live import Live
-from api.routes import alerts, campuses, health, links, messages, quarantine, rules, state, stream, tokens, visits
+from api.routes import (
+    alerts,
+    campuses,
+    devices,
+    health,
+    hooks,
+    links,
+    mappings,
+    messages,
+    quarantine,
+    rules,
+    state,
+    stream,
+    tokens,
+    visits,
+)
 from api.schemas import ProblemDetails
 
 PREFIX = "/api/v1"
@@ -62,13 +77,16 @@ def create_api(house: House) -> FastAPI:
     app.state.house = house
     app.state.live = live
     app.state.attempts = Attempts()
+    app.state.hooks = hooks.KnownHooks()
     errors.add_handlers(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Armour)
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    for room in (messages, quarantine, alerts, campuses, state, visits, rules, stream, tokens):
+    rooms = (messages, quarantine, devices, mappings, hooks, alerts, campuses, state, visits, rules, stream, tokens)
+    for room in rooms:
         api.include_router(room.router)
     app.include_router(api)
+    app.include_router(hooks.door, responses=_PROBLEMS)
     for room in (health, links, signing, pages):
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "console" / "static"), name="static")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core import log
+from core.clock import SystemClock
 from core.errors import BadInput, HallwatchError, Problem
 from core.settings import Settings
 from core.settings import load as load_settings
@@ -110,7 +111,8 @@ def check(paths: Paths, as_json: AsJson = False) -> None:
     summary = ""
     try:
         files = documents.read(paths)
-        problems, warnings, summary = documents.prove(files), lint.warnings(files), files.summary
+        problems, summary = documents.prove(files), files.summary
+        warnings = lint.warnings(files, SystemClock().now())
     except BadInput as bad:
         problems = list(bad.problems)
     if as_json:
@@ -195,6 +197,34 @@ def replay(
     from app import rehearsal
 
     raise typer.Exit(rehearsal.run(messages, campus, rules or [], alerts=alerts, as_json=as_json))
+
+
+@cli.command()
+def backtest(
+    rule: Annotated[str, typer.Argument(help="The id of a rule, or a file with a draft of one.", metavar="RULE")],
+    since: Annotated[
+        str | None, typer.Option(help="From when on: 2026-11-01T00:00, or so long ago, 7d (default: 30d).", metavar="T")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Until when (default: now).", metavar="T")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Another value for a parameter.", metavar="P=V")
+    ] = None,
+    sweep: Annotated[
+        list[str] | None, typer.Option(help="Several values, priced in one pass.", metavar="P=V,V,…")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what other values of a rule's parameters would have cost, and which real alerts they would have missed."""
+    from app import backtest as pricing
+    from app.wiring import opened
+
+    question = pricing.Question(rule, since, until, settings or (), sweep or ())
+
+    async def work() -> int:
+        async with opened(_settings()) as store:
+            return await pricing.run(store, question, out, err, as_json=as_json)
+
+    _run(work())
 
 
 @cli.command()

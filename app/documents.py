@@ -20,6 +20,7 @@ from core.errors import BadInput, Problem
 from core.registry import Change
 from core.vault import Vault
 from ingest import mapping
+from ingest import store as mappings
 from ingest.mapping import Mapping
 from rules import rule, store, trial
 from rules.rule import Rule
@@ -133,10 +134,6 @@ def prove(files: Files) -> list[Problem]:
 def not_stored(files: Files) -> list[str]:
     """Return what was checked and is read from elsewhere than the database, in words."""
     notes: list[str] = []
-    if files.mappings:
-        notes.append(
-            f"{len(files.mappings)} mappings were checked; the service reads them from CONFIG_DIR when it starts"
-        )
     if files.policies:
         notes.append(f"{len(files.policies)} policies were checked; to be used they stand in a campus file")
     return notes
@@ -158,7 +155,7 @@ async def load(
         changes.append(Change("changed" if before else "added", "rule", each.id, before=was, after=each.document))
         if not dry_run:
             await store.save_rule(session, each, now=now, by=by)
-    return changes
+    return changes + await mappings.save(session, files.mappings, now=now, by=by, dry_run=dry_run)
 
 
 def told(change: Change) -> str:
@@ -191,10 +188,13 @@ def _short(name: str, value: Any) -> str:
 
 
 async def dump(session: AsyncSession, vault: Vault) -> dict[str, Any]:
-    """Return campuses and rules of the database as the files that `load` reads, by their names."""
+    """Return campuses, rules and the site's mappings as the files that `load` reads, by their names."""
     campuses = await registry.load_all(session, vault)
-    files = {f"campus-{campus.id}.yaml": registry.to_plain(campus) for campus in campuses}
-    return files | {f"rules/{each.id}.yaml": each.document for each in await store.load_rules(session)}
+    files: dict[str, Any] = {f"campus-{campus.id}.yaml": registry.to_plain(campus) for campus in campuses}
+    files |= {f"rules/{each.id}.yaml": each.document for each in await store.load_rules(session)}
+    # One file: the order of the mappings counts.
+    own = [each.document for each in await mappings.stored(session)]
+    return files | ({"mappings.yaml": own} if own else {})
 
 
 def write(folder: Path, files: dict[str, Any]) -> list[Path]:

@@ -22,6 +22,8 @@ TICK_S = 0.2
 """How often time is let pass in the rules; far below the seconds that people notice."""
 REFRESH_S = 2.0
 """How often a change of campuses or rules by another process is looked for."""
+RETENTION_S = 10.0
+"""How often it is looked whether anything is to be forgotten."""
 CATCH_UP_S = 10.0
 """How long event time stands still for a broker that does not answer: then the timers must run without it."""
 GRACE_S = 3
@@ -88,6 +90,7 @@ async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) ->
             start("listen", service.listener.run())
         start("tick", _tick(service))
         start("refresh", _every(service, REFRESH_S, service.pipeline.refresh))
+        start("retention", _every(service, RETENTION_S, service.retention.look))
     else:
         start("refresh", _every(service, REFRESH_S, service.pipeline.look))
     if "courier" in roles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as TallyOf
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -20,7 +21,12 @@ class Metrics:
         self._messages = Counter("hallwatch_messages", "Messages journalled.", ["kind"], registry=r)
         self._duplicates = Counter("hallwatch_messages_duplicate", "Repeats that were left out.", registry=r)
         self._late = Counter("hallwatch_messages_late", "Messages that came after the watermark.", registry=r)
+        self._skewed = Counter(
+            "hallwatch_messages_skewed", "Messages whose own time could not be believed.", registry=r
+        )
+        self._lost = Counter("hallwatch_messages_lost", "Messages that never came, by their numbers.", registry=r)
         self._quarantined = Counter("hallwatch_quarantined", "Payloads not understood.", ["reason"], registry=r)
+        self._purged = Counter("hallwatch_purged", "Rows forgotten, by what they were.", ["what"], registry=r)
         self._batch_seconds = Histogram(
             "hallwatch_batch_seconds", "From hand-over to commit of one batch.", buckets=_SECONDS, registry=r
         )
@@ -39,20 +45,26 @@ class Metrics:
         self.rules_aside = Gauge("hallwatch_rules_stood_aside", "Rules that raised and are not judged.", registry=r)
         self.late_steps = Gauge("hallwatch_auditor_late_steps", "Open alerts whose next step is late.", registry=r)
 
-    def batch(self, fresh: Sequence[Message], repeats: int, reasons: Sequence[str], seconds: float) -> None:
-        """Count one batch: what was new, how much was not, why something was not understood, how long it took."""
+    def batch(self, fresh: Sequence[Message], repeats: int, lost: int, reasons: Sequence[str], seconds: float) -> None:
+        """Count one batch: what was new, repeated, missing, why some was not understood, and how long it took."""
         kinds: dict[str, int] = {}
         for message in fresh:
             kinds[message.kind] = kinds.get(message.kind, 0) + 1
         for kind, count in kinds.items():
             self._messages.labels(kind).inc(count)
         self._late.inc(sum(message.late for message in fresh))
+        self._skewed.inc(sum(message.skewed for message in fresh))
+        self._lost.inc(lost)
         self._duplicates.inc(repeats)
-        for reason in reasons:
-            # Only the word before the colon: the rest names fields and would make a label of every payload.
-            self._quarantined.labels(reason.partition(":")[0]).inc()
+        # Only the word before the colon: the rest names fields and would make a label of every payload.
+        for word, count in TallyOf(reason.partition(":")[0] for reason in reasons).items():
+            self._quarantined.labels(word).inc(count)
         self._batch_seconds.observe(seconds)
         self._batch_size.observe(len(fresh) + repeats + len(reasons))
+
+    def purged(self, what: str, rows: int) -> None:
+        """Count rows that were forgotten."""
+        self._purged.labels(what).inc(rows)
 
     def finding(self, rule: str, state: str) -> None:
         """Count one finding."""

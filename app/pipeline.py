@@ -8,7 +8,7 @@ memory is thrown away and restored from the rows: the rows are the truth.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts import desk
 from api.deps import Receipt
+from app.intake import Intake
 from app.metrics import Metrics
 from core import feed, journal, registry, state
 from core.campus import Campus
@@ -26,10 +27,12 @@ from core.facts import CampusFacts, DoorFacts, Facts, GatheringFacts
 from core.findings import Finding
 from core.messages import Heard, Message
 from core.vault import Vault
-from core.wire import Refused
-from ingest import quarantine
-from ingest.decode import Decoder, PartlyRefused
-from ingest.mapping import Mapping
+from ingest import discovery, health, quarantine
+from ingest import store as mappings
+from ingest.health import Health
+from ingest.mapping import Mapping as DeviceMapping
+from ingest.mapping import shipped
+from ingest.mapping.silence import with_heartbeats
 from rules import store
 from rules.engine import Engine
 from rules.rule import Rule
@@ -48,7 +51,6 @@ class Pipeline:
         clock: Clock,
         vault: Vault,
         *,
-        mappings: Sequence[Mapping],
         prefix: str,
         lateness: timedelta,
         metrics: Metrics,
@@ -57,7 +59,6 @@ class Pipeline:
         self._database = database
         self._clock = clock
         self._vault = vault
-        self._mappings = mappings
         self._prefix = prefix
         self._lateness = lateness
         self._metrics = metrics
@@ -65,10 +66,13 @@ class Pipeline:
         self._turn = asyncio.Lock()
         self._engines: dict[str, Engine] | None = None
         self._rules: list[Rule] = []
-        self._decoder = Decoder((), mappings, prefix=prefix, lateness=lateness)
-        self._revisions = (-1, -1)
+        self._health = Health()
+        self._revisions = (-1, -1, -1)
         self._alive_at: datetime | None = None
         self.campuses: dict[str, Campus] = {}
+        self._intake = self._new_intake(shipped())
+        self.on_topics: Callable[[Sequence[str]], None] = lambda _topics: None
+        """Told what to subscribe to beside our own topics, whenever that may have changed."""
         self.catching_up = True
         """True until what the broker kept for us has been read: event time stands still until then."""
 
@@ -79,19 +83,19 @@ class Pipeline:
         """
         started = stopwatch()
         async with self._corridor() as (session, now):
-            read, unread = self._decode(batch, now)
-            await quarantine.keep(session, list(unread.values()), now)
-            fresh = await journal.append(session, [message for each in read.values() for message in each])
+            found = self._intake.read(batch, now)
+            await quarantine.keep(session, list(found.unread.values()), now)
+            await discovery.keep(session, found.announced, now)
+            fresh = await journal.append(session, [message for each in found.messages.values() for message in each])
+            new = {id(message) for message in fresh}
+            lost = await self._note_health(session, batch, found.messages, new)
             touched = {message.campus for message in fresh}
             await self._settle(session, touched, self._judge(fresh, now), now)
-        new = {id(message) for message in fresh}
-        repeats = sum(not any(id(message) in new for message in each) for each in read.values())
-        self._metrics.batch(fresh, repeats, [each.reason for each in unread.values()], stopwatch() - started)
-        return Receipt(
-            accepted=len(read.keys() - unread.keys()) - repeats,
-            duplicates=repeats,
-            quarantined=[(place, each.reason) for place, each in unread.items()],
-        )
+        repeats = sum(bool(each) and new.isdisjoint(map(id, each)) for each in found.messages.values())
+        reasons = [(place, each.reason) for place, each in found.unread.items()]
+        self._metrics.batch(fresh, repeats, lost, [reason for _, reason in reasons], stopwatch() - started)
+        accepted = len(found.messages.keys() - found.unread.keys()) - repeats
+        return Receipt(accepted=accepted, duplicates=repeats, quarantined=reasons)
 
     async def on_heard(self, batch: list[Heard]) -> None:
         """Take in what came over MQTT."""
@@ -101,15 +105,13 @@ class Pipeline:
         """Put aside the one message that cannot be handled, so that the others go on."""
         async with self._corridor() as (session, now):
             reason = f"internal_error: {type(error).__name__}"
-            await quarantine.keep(
-                session, [quarantine.Unread(heard, self._decoder.campus_of(heard.topic), reason)], now
-            )
+            await quarantine.keep(session, [self._intake.unread(heard, reason)], now)
 
     async def look(self) -> None:
         """Take over campuses alone: for a process that shows them and judges nothing."""
         async with self._database.reading() as session:
             if await registry.revision(session) != self._revisions[0]:
-                self._revisions = (await registry.revision(session), self._revisions[1])
+                self._revisions = (await registry.revision(session), *self._revisions[1:])
                 self.campuses = {each.id: each for each in await registry.load_all(session, self._vault)}
 
     async def on_tick(self) -> None:
@@ -139,10 +141,19 @@ class Pipeline:
         waiting = [engine.next_due for engine in engines if engine.next_due is not None]
         return min(waiting) + self._lateness if waiting else None
 
+    @property
+    def rule_health(self) -> dict[str, str]:
+        """What is wrong with rules as they run, by rule: the rule or the campus has to be mended."""
+        found: dict[str, str] = {}
+        for campus, engine in sorted((self._engines or {}).items()):
+            for rule, trouble in engine.health.items():
+                found[rule] = f"{found[rule]}; {campus}: {trouble}" if rule in found else f"{campus}: {trouble}"
+        return found
+
     async def refresh(self) -> None:
-        """Look whether campuses or rules have changed in the database, and take the change over."""
+        """Look whether campuses, rules or mappings have changed in the database, and take the change over."""
         async with self._database.reading() as session:
-            found = (await registry.revision(session), await store.revision(session))
+            found = await _revisions(session)
         if found != self._revisions:
             async with self._corridor() as (session, now):
                 findings = await self._load(session, now)
@@ -163,14 +174,15 @@ class Pipeline:
         self._committed()
 
     async def _load(self, session: AsyncSession, now: datetime) -> list[Finding]:
-        """Read campuses and rules anew; engines that run go on with them. Return what that ends or begins."""
-        revisions = (await registry.revision(session), await store.revision(session))
+        """Read campuses, rules and mappings anew; engines that run go on with them. Return what that ends or begins."""
+        revisions = await _revisions(session)
         self.campuses = {campus.id: campus for campus in await registry.load_all(session, self._vault)}
         self._rules = await store.load_rules(session)
+        in_force = await mappings.in_force(session)
         kept = self._engines or {}
         engines: dict[str, Engine] = {}
         findings: list[Finding] = []
-        for campus in self.campuses.values():
+        for campus in (with_heartbeats(each, in_force) for each in self.campuses.values()):
             engine = kept.get(campus.id)
             if engine is None:
                 engine = await store.restore(session, campus, self._rules, now=now)
@@ -179,10 +191,17 @@ class Pipeline:
                 findings += engine.replace_rules(self._rules)
             engines[campus.id] = engine
         self._engines = engines
-        self._decoder = Decoder(self.campuses.values(), self._mappings, prefix=self._prefix, lateness=self._lateness)
+        self._intake = self._new_intake(in_force)
+        self.on_topics(self._intake.topics)
+        if not kept:
+            self._health = await health.restore(session)
         self._revisions = revisions
-        log.info("loaded", campuses=len(engines), rules=len(self._rules))
+        log.info("loaded", campuses=len(engines), rules=len(self._rules), mappings=len(in_force))
         return findings
+
+    def _new_intake(self, in_force: Sequence[DeviceMapping]) -> Intake:
+        key = self._vault.key("pseudonyms")
+        return Intake(self.campuses.values(), in_force, prefix=self._prefix, lateness=self._lateness, key=key)
 
     def _engines_now(self) -> dict[str, Engine]:
         assert self._engines is not None
@@ -197,19 +216,14 @@ class Pipeline:
         until = now - self._lateness
         return [campus for campus, each in engines.items() if each.next_due is not None and each.next_due <= until]
 
-    def _decode(
-        self, batch: Sequence[Heard], now: datetime
-    ) -> tuple[dict[int, list[Message]], dict[int, quarantine.Unread]]:
-        read: dict[int, list[Message]] = {}
-        unread: dict[int, quarantine.Unread] = {}
-        for place, heard in enumerate(batch):
-            try:
-                read[place] = self._decoder.decode(heard, now)
-            except Refused as refused:
-                if isinstance(refused, PartlyRefused) and refused.messages:
-                    read[place] = refused.messages
-                unread[place] = quarantine.Unread(heard, self._decoder.campus_of(heard.topic), refused.reason)
-        return read, unread
+    async def _note_health(
+        self, session: AsyncSession, batch: Sequence[Heard], read: Mapping[int, list[Message]], new: set[int]
+    ) -> int:
+        """Count how well the devices of a batch are heard; return how many messages are found to be lost."""
+        touched: set[tuple[str, str]] = set()
+        lost = sum(self._health.count(batch[place], each, new, touched) for place, each in read.items())
+        await self._health.save(session, touched)
+        return lost
 
     def _judge(self, messages: Sequence[Message], now: datetime) -> list[Finding]:
         engines = self._engines_now()
@@ -236,6 +250,10 @@ class Pipeline:
         if findings:
             await desk.handle_all(session, findings, self.campuses, now=now)
         await feed.publish(session, news, now)
+
+
+async def _revisions(session: AsyncSession) -> tuple[int, int, int]:
+    return await registry.revision(session), await store.revision(session), await mappings.revision(session)
 
 
 def _news(campus: str, facts: Facts) -> feed.News | None:

@@ -21,6 +21,8 @@ from rules.replay import replay
 from rules.rule import Rule
 
 MAX_PROBLEMS = 20
+PSEUDONYM_KEY = b"a recording that is played back"
+"""No secret: a pseudonym made with it is never kept, and the same recording must give the same findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ def items(
     unread: list[tuple[int, str]] | None = None,
 ) -> Iterator[Message | datetime]:
     """Yield what the lines hold as the engine takes it: messages, repeats left out, and instants time went on to."""
-    decoder = Decoder([campus], mappings, prefix=prefix_of(lines, campus), lateness=lateness)
+    prefix = prefix_of(lines, campus)
+    decoder = Decoder([campus], mappings, prefix=prefix, lateness=lateness, pseudonym_key=PSEUDONYM_KEY)
     seen: set[tuple[str, str, int]] = set()
     for line in lines:
         if line.heard is None:

@@ -25,6 +25,7 @@ from core.errors import BadInput, Problem
 from core.findings import Finding
 from core.messages import Message
 from ingest import mapping
+from ingest.mapping.silence import with_heartbeats
 from rules import rule
 from rules.engine import Engine
 from rules.replay import as_line
@@ -57,7 +58,7 @@ def _campus(path: Path) -> Campus:
     files = documents.read([path])
     if len(files.campuses) != 1:
         raise BadInput([Problem(f"must hold one campus, holds {files.summary}", file=str(path))])
-    return files.campuses[0]
+    return with_heartbeats(files.campuses[0], mapping.shipped())
 
 
 def _rules(paths: Sequence[Path]) -> Sequence[Rule]:

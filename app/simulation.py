@@ -20,6 +20,7 @@ from core.messages import Exercise
 from simulators.faults import check_rates
 from simulators.play import BrokerAddress, Summary, play, record
 from simulators.scenarios import Scenario, find_scenario, read_scenario
+from simulators.utterance import TRIAL
 from simulators.verdict import Observed, judge
 
 SETTLE_S = 5.0
@@ -65,6 +66,8 @@ async def run(order: Order, *, out: Console) -> int:
         raise BadInput([Problem("the rules keep real time: --expect needs --speed 1", where="--speed")])
     if order.exercise == "live":
         out.print("[bold red]LIVE: what this scenario plays is real to the service. People will be told.[/bold red]")
+    else:
+        out.print(f"A {order.exercise}, below {TRIAL}/{order.prefix}/: nobody will be told. --live is for real.")
     summary = await _play(order, scenario, stream, out)
     out.print(f"{summary.acknowledged} of {summary.sent} messages acknowledged in {summary.seconds:.1f} s")
     if order.expect is None:

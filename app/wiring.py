@@ -6,7 +6,7 @@ Tests build it with a manual clock and fakes at the outer doors (`listen`, `chan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,7 @@ from app import documents, migrate
 from app.health import Watch
 from app.metrics import Metrics
 from app.pipeline import Pipeline
+from app.retention import Retention
 from core import registry
 from core.clock import Clock, SystemClock
 from core.database import Database
@@ -29,7 +30,6 @@ from core.errors import Unavailable
 from core.messages import Heard
 from core.settings import Settings
 from core.vault import Vault
-from ingest import mapping
 from ingest.mqtt import Listener
 from rules import rule, store
 
@@ -51,6 +51,7 @@ class Service:
     auditor: Auditor
     house: House
     watch: Watch
+    retention: Retention
     closing: asyncio.Event
     judges: bool = True
     listener: Listener | None = None
@@ -79,11 +80,6 @@ async def seed(database: Database, vault: Vault, now: datetime, config: Path | N
         log.info("loaded", folder=str(config), what=files.summary, changes=len(changes))
 
 
-def site_mappings(config: Path | None) -> list[mapping.Mapping]:
-    """Return the device mappings among the files of a folder; BadInput names what is wrong in them."""
-    return documents.read([config]).mappings if config else []
-
-
 async def _receive_elsewhere(_batch: list[Heard]) -> Receipt:
     raise Unavailable("this process does not run the rules; send messages to the one with the role ingest")
 
@@ -106,8 +102,6 @@ def build(
     vault = Vault(settings.require_secret())
     database = Database(settings.database_url)
     metrics = Metrics()
-    # The site's own come first: the first that fits reads.
-    mappings = [*site_mappings(settings.config_dir), *mapping.shipped()]
     channels = channels or Channels(allow_private=settings.allow_private_endpoints)
     committed = asyncio.Event()
     closing = asyncio.Event()
@@ -121,7 +115,6 @@ def build(
         database,
         clock,
         vault,
-        mappings=mappings,
         prefix=settings.mqtt_prefix,
         lateness=settings.lateness,
         metrics=metrics,
@@ -129,8 +122,9 @@ def build(
     )
     courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=settings.public_url)
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
-    listener = _listener(settings, clock, pipeline, mappings) if listen else None
+    listener = _listener(settings, clock, pipeline) if listen else None
     watch = Watch(database, clock, auditor, listener)
+    retention = Retention(database, clock, settings, campuses=lambda: pipeline.campuses, metrics=metrics)
     house = House(
         database=database,
         clock=clock,
@@ -140,6 +134,7 @@ def build(
         health=watch.health,
         campuses=lambda: pipeline.campuses,
         metrics=metrics.registry,
+        rule_health=lambda: pipeline.rule_health,
         news=committed,
         committed=courier.nudge,
         closing=closing,
@@ -156,18 +151,18 @@ def build(
         auditor=auditor,
         house=house,
         watch=watch,
+        retention=retention,
         closing=closing,
         judges=judge,
         listener=listener,
     )
 
 
-def _listener(settings: Settings, clock: Clock, pipeline: Pipeline, mappings: Sequence[mapping.Mapping]) -> Listener:
-    return Listener(
+def _listener(settings: Settings, clock: Clock, pipeline: Pipeline) -> Listener:
+    listener = Listener(
         settings.mqtt_url,
         client_id=settings.mqtt_client_id,
         prefix=settings.mqtt_prefix,
-        topics=mapping.filters(mappings),
         handle=pipeline.on_heard,
         on_poison=pipeline.on_poison,
         clock=clock,
@@ -175,6 +170,8 @@ def _listener(settings: Settings, clock: Clock, pipeline: Pipeline, mappings: Se
         cert_file=settings.mqtt_cert_file,
         key_file=settings.mqtt_key_file,
     )
+    pipeline.on_topics = listener.subscribe
+    return listener
 
 
 @dataclass(frozen=True, slots=True)

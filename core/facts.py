@@ -79,6 +79,13 @@ class VisitFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
         return self.state
 
 
+class Total(msgspec.Struct, frozen=True):
+    """The last running total of one counter, and when it was read."""
+
+    value: int
+    at: datetime
+
+
 class GatheringFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     """Heads counted at one gathering, by role. A recount sets `baseline_at`; older deltas then no longer count."""
 
@@ -86,6 +93,8 @@ class GatheringFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     counts: dict[str, int] = {}
     """Net heads by role (`spectator`, `staff`, …)."""
     baseline_at: datetime | None = None
+    totals: dict[str, Total] = {}
+    """Where each counter that only ever counts up stands; what it has grown by are the heads."""
 
     @property
     def count(self) -> int:

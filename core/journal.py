@@ -31,7 +31,7 @@ class MessageRow(Base):
     at: Mapped[datetime]
     received_at: Mapped[datetime]
     dedupe: Mapped[bytes | None] = mapped_column(LargeBinary(16), unique=True)
-    """Digest of campus, source, message id and part; NULL once the repeat would no longer be known for one."""
+    """Digest of campus, source, message id, part and exercise; NULL once a repeat would no longer be known for one."""
     data: Mapped[str] = mapped_column(Text)
 
     __table_args__ = (
@@ -86,6 +86,9 @@ def _is_repeat(message: Message, heard: datetime | None) -> bool:
 
 def _mark(message: Message) -> bytes:
     name = f"{message.campus}\0{message.source}\0{message.message_id}\0{message.part}"
+    if message.exercise != "live":
+        # What was rehearsed is no repeat of what is real, nor the other way round, whatever id a tester makes up.
+        name += f"\0{message.exercise}"
     return hashlib.blake2b(name.encode(), digest_size=16).digest()
 
 

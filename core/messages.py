@@ -28,6 +28,7 @@ from core.facts import (
     Method,
     Position,
     Screening,
+    Total,
     VisitFacts,
     VisitState,
 )
@@ -35,7 +36,9 @@ from core.facts import (
 Exercise = Literal["live", "drill", "test"]
 Role = Literal["spectator", "student", "participant", "staff", "chaperone", "crowd_manager", "officer", "supervisor"]
 Watch = Literal["", "trespass", "restraining_order", "banned", "custody", "offender"]
-Heads = Annotated[int, Meta(ge=0, le=1_000_000)]
+MAX_HEADS: Final = 1_000_000
+Heads = Annotated[int, Meta(ge=0, le=MAX_HEADS)]
+Running = Annotated[int, Meta(ge=0, le=2**53)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Short = Annotated[str, Meta(max_length=200)]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -455,6 +458,10 @@ class PickupRequested(VisitMessage, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 # ----------------------------------------------------------------------------------------------- attendance
+MAX_COUNTERS: Final = 200
+"""Counters of one gathering whose totals are remembered; whoever makes up new ones displaces the oldest."""
+
+
 class AttendanceMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
     """What the messages of a counter or a gate carry."""
 
@@ -470,15 +477,45 @@ class AttendanceMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
 
 class _AttendanceDelta(AttendanceMessage, frozen=True, kw_only=True, omit_defaults=True):
     sign: ClassVar[int] = 0
+    total: Running | None = None
+    """In place of `count`: what the counter shows in all. The heads are what it has grown by since it was last read,
+    so that a message lost or doubled costs nothing; the first reading only tells where it stands."""
+    wraps_at: Running | None = None
+    """The total starts again at 0 after so many; without it, a total that has become less was set to 0."""
 
     def tell(self, facts: Facts) -> Facts:
         assert isinstance(facts, GatheringFacts)
-        heard = latest(facts.heard_at, self.at)
+        # A copy that the broker has kept may have been counted before; a total may be read as often as one likes.
+        said = 0 if self.initial else self.count
+        heads, totals = (said, facts.totals) if self.total is None else self._grown(facts)
+        told = replace(facts, heard_at=latest(facts.heard_at, self.at), totals=totals)
         if facts.baseline_at is not None and self.at <= facts.baseline_at:
-            return replace(facts, heard_at=heard)
+            return told
         role = self.role or "spectator"
-        counts = {**facts.counts, role: facts.counts.get(role, 0) + self.sign * self.count}
-        return replace(facts, heard_at=heard, counts=counts)
+        return replace(told, counts={**facts.counts, role: facts.counts.get(role, 0) + self.sign * heads})
+
+    def _grown(self, facts: GatheringFacts) -> tuple[int, dict[str, Total]]:
+        assert self.total is not None
+        counter = f"{self.source} {self.gate or ''} {self.role or ''} {self.sign:+}"
+        last = facts.totals.get(counter)
+        if last is not None and not newer(self.at, last.at):
+            return 0, facts.totals
+        others = {name: total for name, total in facts.totals.items() if name != counter}
+        while len(others) >= MAX_COUNTERS:
+            others.pop(next(iter(others)))
+        return self._since(last), {**others, counter: Total(self.total, self.at)}
+
+    def _since(self, last: Total | None) -> int:
+        assert self.total is not None
+        if last is None:
+            return 0
+        grown = self.total - last.value
+        if grown < 0:
+            # The counter has gone around only if that is the shorter way; otherwise it was set to 0.
+            around = self.wraps_at is not None and -grown > self.wraps_at // 2
+            grown = grown + self.wraps_at if around and self.wraps_at is not None else self.total
+        # No crowd is that large: the counter has lost its mind, and counting goes on from what it says now.
+        return grown if 0 <= grown <= MAX_HEADS else 0
 
 
 class AttendanceEntered(_AttendanceDelta, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Index, Text, select
+from sqlalchemy import Index, Text, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -63,3 +63,14 @@ async def get(session: AsyncSession, campus: str, entity: str, key: str) -> Fact
     """Return the facts of one thing, or None if nobody has told us about it."""
     row = await session.get(FactsRow, (campus, entity, key))
     return None if row is None else msgspec.json.decode(row.data, type=FACTS[row.entity])
+
+
+async def purge(session: AsyncSession, entity: str, before: datetime, *, limit: int) -> int:
+    """Forget things of a kind that were last heard of before an instant; return how many went, at most `limit`."""
+    query = select(FactsRow.campus, FactsRow.id).where(FactsRow.entity == entity, FactsRow.heard_at < before)
+    found = (await session.execute(query.order_by(FactsRow.heard_at).limit(limit))).all()
+    for campus in {row.campus for row in found}:
+        ids = [row.id for row in found if row.campus == campus]
+        gone = (FactsRow.campus == campus, FactsRow.entity == entity, FactsRow.id.in_(ids))
+        await session.execute(delete(FactsRow).where(*gone))
+    return len(found)

@@ -13,7 +13,11 @@ from core.messages import Message
 
 
 class World:
-    """The facts of one campus. A message changes them; the entities that changed since the last look are known."""
+    """The facts of one campus. A message changes them; the entities that changed since the last look are known.
+
+    A world takes every message for true: what is live and what an exercise says besides are different worlds, and
+    whoever holds them decides which one hears a message (`rules.engine`).
+    """
 
     def __init__(self, campus: Campus) -> None:
         self.campus = campus
@@ -28,6 +32,10 @@ class World:
     def of(self, entity: str) -> Iterator[Facts]:
         """Yield the facts of every thing of a kind that was heard of."""
         return (facts for (kind, _), facts in self._facts.items() if kind == entity)
+
+    def all(self) -> Iterator[Facts]:
+        """Yield the facts of everything that was heard of."""
+        return iter(self._facts.values())
 
     @property
     def state(self) -> str:

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from core.campus import Campus
-from core.messages import Heard, Message
+from core.messages import DeviceOffline, DeviceOnline, Heard, Message
 from core.wire import TOPIC_FIELD, Envelope, Refused, read_json, readings, unwrap
 from ingest.mapping import Mapping
-from ingest.mapping.binding import Sources, messages_of
+from ingest.mapping.binding import Bound, Sources, alive, messages_of
+from ingest.mapping.document import HOOKS
+from ingest.mapping.elements import Element
+from ingest.mapping.signs import Signs
 from ingest.mapping.topics import MAX_LENGTH
 
 TRIAL: Final = "trial"
@@ -26,8 +30,17 @@ _REMEMBERED: Final = 20_000
 _BARE: Final = {b"online": {"kind": "online"}, b"offline": {"kind": "offline"}}
 """What a device may say without JSON; a last will often does."""
 _NUL: Final = b"\\u0000"
+_ANYWHERE: Final = ZoneInfo("UTC")
 
 Route = Callable[[Heard, datetime], list[Message]]
+
+
+class _Fitting(NamedTuple):
+    """A mapping that speaks of a topic, what it takes from it, and the source where the topic alone tells it."""
+
+    mapping: Mapping
+    taken: dict[str, str]
+    source: str | None
 
 
 class PartlyRefused(Refused):
@@ -61,17 +74,30 @@ class _Own:
 
 
 class Decoder:
-    """Reads what was heard, for some campuses and mappings; a change of either is a new decoder."""
+    """Reads what was heard, for some campuses and mappings; a change of either is a new decoder.
+
+    It remembers which gateways are gone (`ingest.mapping.signs`) and nothing else; that may be lost at any time.
+    `pseudonym_key`: a secret of the house; without one, mappings that need pseudonyms refuse.
+    """
 
     def __init__(
-        self, campuses: Iterable[Campus], mappings: Sequence[Mapping], *, prefix: str, lateness: timedelta
+        self,
+        campuses: Iterable[Campus],
+        mappings: Sequence[Mapping],
+        *,
+        prefix: str,
+        lateness: timedelta,
+        pseudonym_key: bytes | None = None,
     ) -> None:
         self._campuses = {campus.id: campus for campus in campuses}
         self._mappings = tuple(mappings)
+        self._gateways = [mapping for mapping in self._mappings if mapping.document.gateway_of is not None]
         self._sources = Sources(self._campuses.values())
+        self._signs = Signs()
         self._own = f"{prefix}/"
         self._trial = f"{TRIAL}/{prefix}/"
         self._lateness = lateness
+        self._key = pseudonym_key
         self._routes: dict[str, Route] = {}
 
     def decode(self, heard: Heard, now: datetime) -> list[Message]:
@@ -93,6 +119,18 @@ class Decoder:
         name = rest.partition("/")[0] if rest is not None else ""
         return name if name in self._campuses else None
 
+    def presentable(self, heard: Heard) -> Heard:
+        """Return what was heard as it may be kept: without the personal data that the mappings of its topic hide."""
+        if self._behind_prefix(heard.topic) is not None:
+            return heard
+        speaking = [mapping for mapping in self._mappings if mapping.match(heard.topic) is not None]
+        fitting = next((mapping for mapping in speaking if mapping.speaks_of(heard.payload)), None)
+        payload = heard.payload
+        # Whose payload it is, knows what is personal in it; where nobody knows it, all that any of them hides is.
+        for mapping in speaking if fitting is None else (fitting,):
+            payload = mapping.presentable(payload, self._key)
+        return heard if payload is heard.payload else replace(heard, payload=payload)
+
     def _remember(self, topic: str) -> Route:
         route = self._route(topic)
         if len(self._routes) >= _REMEMBERED:
@@ -112,7 +150,11 @@ class Decoder:
         rest = self._behind_prefix(topic)
         if rest is not None:
             return self._own_route(rest, trial=topic.startswith(self._trial))
-        fitting = [(mapping, taken) for mapping in self._mappings if (taken := mapping.match(topic)) is not None]
+        fitting = [
+            _Fitting(mapping, taken, mapping.source(taken, None, ()) if mapping.is_plain else None)
+            for mapping in self._mappings
+            if mapping.is_hook == topic.startswith(HOOKS) and (taken := mapping.match(topic)) is not None
+        ]
         if not fitting:
             raise Refused("unknown_topic")
         return lambda heard, now: self._read_foreign(fitting, heard, now)
@@ -128,38 +170,43 @@ class Decoder:
         source = f"{TRIAL}/{levels[1]}/{levels[2]}" if trial else f"{levels[1]}/{levels[2]}"
         return _Own(campus, levels[1], levels[2], source, self._lateness, trial).read
 
-    def _read_foreign(
-        self, fitting: list[tuple[Mapping, dict[str, str]]], heard: Heard, now: datetime
-    ) -> list[Message]:
+    def _read_foreign(self, fitting: list[_Fitting], heard: Heard, now: datetime) -> list[Message]:
         refused: Refused | None = None
-        for mapping, taken in fitting:
-            if mapping.is_silent:
+        root, decoded = None, ""
+        for mapping, taken, source in fitting:
+            if mapping.is_silent or (heard.retained and mapping.document.retained == "ignore"):
                 return []
             try:
-                root = mapping.payload(heard.payload)
+                if decoded != mapping.document.decode:
+                    root, decoded = mapping.payload(heard.payload), mapping.document.decode
+                if not mapping.fits(root):
+                    continue
+                elements = None if source is not None else list(mapping.elements(root, taken))
             except Refused as error:
                 refused = refused or error
                 continue
-            elements = list(mapping.elements(root, taken)) if mapping.fits(root) else []
-            if elements:
-                return self._read_elements(mapping, elements, root, heard, now)
+            if elements == []:
+                continue
+            if mapping.hides:
+                mapping.clean(root, self._key)
+            return self._read_elements(mapping, elements or [Element(source, root, (root,), taken)], heard, now)
         raise refused or Refused("invalid_field: no mapping of this topic knows such a payload")
 
-    def _read_elements(
-        self, mapping: Mapping, elements: list[tuple[str | None, Any]], root: Any, heard: Heard, now: datetime
-    ) -> list[Message]:
+    def _read_elements(self, mapping: Mapping, elements: list[Element], heard: Heard, now: datetime) -> list[Message]:
         messages: list[Message] = []
+        known: list[str] = []
         unknown: list[str] = []
         refused: str | None = None
-        for source, element in elements:
+        for element in elements:
             try:
-                if source is None:
+                if element.source is None:
                     raise Refused("invalid_field: the device does not say its name")
-                found = self._sources.find(source, mapping)
-                if not found:
-                    unknown.append(source)
+                found = self._sources.find(element.source, mapping)
+                (known if found else unknown).append(element.source)
                 for bound in found:
-                    messages += messages_of(mapping, element, root, bound, heard, now, self._lateness)
+                    messages += self._read_bound(mapping, element, bound, heard, now)
+                if mapping.document.gateway_of is not None:
+                    messages += self._read_gateway(mapping, element, heard, now)
             except Refused as error:
                 refused = refused or error.reason
         if len(messages) > 1:
@@ -167,6 +214,44 @@ class Decoder:
         if refused is not None:
             raise PartlyRefused(refused, messages) if messages else Refused(refused)
         # Inputs that nobody uses are usual beside one that is; where none is known, somebody has to look.
-        if unknown and not messages and mapping.document.unbound == "refuse":
+        if unknown and not known and mapping.document.unbound == "refuse":
             raise Refused(f"unknown_entity: no campus names the source {unknown[0]!r}")
         return messages
+
+    def _read_bound(
+        self, mapping: Mapping, element: Element, bound: Bound, heard: Heard, now: datetime
+    ) -> list[Message]:
+        messages = messages_of(mapping, element, bound, heard, now, self._lateness)
+        if mapping.family != "device" or mapping.document.gateway_of is not None or heard.trial_only:
+            return messages
+        for place, message in enumerate(messages):
+            # Its own word is one sign of several: behind a gateway that is gone nobody is online.
+            if message.kind == DeviceOffline.kind:
+                self._signs.tell(bound.source, online=False)
+            elif message.kind == DeviceOnline.kind and not self._signs.tell(bound.source, online=True):
+                messages[place : place + 1] = alive(bound, heard, now, self._lateness, online=False)
+        return messages
+
+    def _read_gateway(self, mapping: Mapping, element: Element, heard: Heard, now: datetime) -> list[Message]:
+        assert mapping.read is not None
+        assert mapping.document.gateway_of is not None
+        assert element.source is not None
+        name = mapping.document.gateway_of.format_map(element.taken)
+        behind: dict[str, list[Bound]] = {}
+        for each in self._sources.below(name):
+            if not any(gateway.names(each.source) for gateway in self._gateways):
+                behind.setdefault(each.source, []).append(each)
+        word = mapping.read(element, None, _ANYWHERE, now).said[0]["kind"]
+        if heard.trial_only or word not in ("online", "offline"):
+            return []
+        if word == "offline":
+            self._signs.lose(element.source, name, list(behind))
+            told = set(behind)
+        else:
+            told = self._signs.find(element.source, name) & behind.keys()
+        return [
+            message
+            for source in sorted(told)
+            for bound in behind[source]
+            for message in alive(bound, heard, now, self._lateness, online=word == "online")
+        ]

@@ -1,10 +1,13 @@
-"""What we could not read: kept as it came, with its reason, to be looked at and to be replayed once that is mended."""
+"""What we could not read: kept as it came, with its reason, to be looked at and to be replayed once that is mended.
+
+Bounded by age, by rows and by bytes: whoever floods us may push older rubbish out, and never fill the disk.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +20,8 @@ from core.database import Base, BigId, insert
 from core.messages import Heard
 
 MAX_KEPT: Final = 64 * 1024
-"""Bytes of a payload that are kept."""
+"""Bytes of a payload that are kept; of a larger one, which can never be read, only `BEGINNING`."""
+BEGINNING: Final = 1024
 _MAX_TOPIC: Final = 1000
 _MAX_REASON: Final = 300
 _MASK: Final = "•••"
@@ -44,6 +48,15 @@ class Unread:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Again(Heard):
+    """What was heard at `received_at` and could not be read then: it is read as of that time, not as news."""
+
+    received_at: datetime = field(kw_only=True)
+    reason: str = field(kw_only=True)
+    """Why it could not be read."""
+
+
 class QuarantineRow(Base):
     """One payload that could not be read. `size` is what it was before it was cut."""
 
@@ -68,9 +81,22 @@ class QuarantineRow(Base):
         return self.size == len(self.payload)
 
     @property
-    def heard(self) -> Heard:
-        """What was heard, as it may be replayed."""
-        return Heard(self.topic, self.payload, retained=self.retained, trial_only=self.trial_only)
+    def again(self) -> Again:
+        """What was heard, as it may be replayed.
+
+        The row's number stands in for the packet's, so that a replay which was cut short may be repeated: what it has
+        already brought is known, also of a sender who gives neither id nor time.
+        """
+        return Again(
+            self.topic,
+            self.payload,
+            retained=self.retained,
+            redelivered=True,
+            packet=self.id,
+            trial_only=self.trial_only,
+            received_at=self.received_at,
+            reason=self.reason,
+        )
 
 
 async def keep(session: AsyncSession, items: Sequence[Unread], now: datetime) -> None:
@@ -80,15 +106,17 @@ async def keep(session: AsyncSession, items: Sequence[Unread], now: datetime) ->
 
 
 def _row(item: Unread, now: datetime) -> dict[str, Any]:
+    size = len(item.heard.payload)
     return {
         "campus": item.campus,
         "topic": _storable(item.heard.topic, _MAX_TOPIC),
         "reason": _storable(item.reason, _MAX_REASON),
-        "payload": item.heard.payload[:MAX_KEPT],
-        "size": len(item.heard.payload),
+        "payload": item.heard.payload if size <= MAX_KEPT else item.heard.payload[:BEGINNING],
+        "size": size,
         "retained": item.heard.retained,
         "trial_only": item.heard.trial_only,
-        "received_at": now,
+        # What a replay could not read either is as old as it was.
+        "received_at": item.heard.received_at if isinstance(item.heard, Again) else now,
         "replayed_at": None,
     }
 
@@ -109,13 +137,7 @@ async def find(
     limit: int = 100,
 ) -> list[QuarantineRow]:
     """Return rows, the newest first; `reason` is the word before the colon, `before_id` continues a listing."""
-    query = select(QuarantineRow).order_by(QuarantineRow.id.desc()).limit(limit)
-    if campus:
-        query = query.where(QuarantineRow.campus == campus)
-    if reason:
-        query = query.where(
-            (QuarantineRow.reason == reason) | QuarantineRow.reason.startswith(f"{reason}:", autoescape=True)
-        )
+    query = select(QuarantineRow).where(*_chosen(campus, reason)).order_by(QuarantineRow.id.desc()).limit(limit)
     if since:
         query = query.where(QuarantineRow.received_at >= since)
     if until:
@@ -125,14 +147,48 @@ async def find(
     return list((await session.execute(query)).scalars())
 
 
+async def newest(session: AsyncSession) -> int:
+    """Return the number of the latest row; 0 if there is none."""
+    return (await session.execute(select(func.max(QuarantineRow.id)))).scalar() or 0
+
+
+async def waiting(
+    session: AsyncSession, *, reason: str, campus: str | None = None, up_to: int, limit: int
+) -> list[QuarantineRow]:
+    """Return rows that may be replayed and were not yet, those numbered up to `up_to`, in the order they came."""
+    query = select(QuarantineRow).where(*_waiting(reason, campus, up_to))
+    return list((await session.execute(query.order_by(QuarantineRow.id).limit(limit))).scalars())
+
+
+async def count_waiting(session: AsyncSession, *, reason: str, campus: str | None = None, up_to: int) -> int:
+    """Return how many rows `waiting` would hand out, were there no limit."""
+    query = select(func.count()).select_from(QuarantineRow).where(*_waiting(reason, campus, up_to))
+    return (await session.execute(query)).scalar_one()
+
+
+def _waiting(reason: str, campus: str | None, up_to: int) -> list[ColumnElement[bool]]:
+    whole = QuarantineRow.size <= MAX_KEPT
+    return [*_chosen(campus, reason), QuarantineRow.id <= up_to, QuarantineRow.replayed_at.is_(None), whole]
+
+
+def _chosen(campus: str | None, reason: str | None) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if campus:
+        found.append(QuarantineRow.campus == campus)
+    if reason:
+        begins = QuarantineRow.reason.startswith(f"{reason}:", autoescape=True)
+        found.append((QuarantineRow.reason == reason) | begins)
+    return found
+
+
 async def get(session: AsyncSession, row_id: int) -> QuarantineRow | None:
     """Return one row, or None if there is none of that number."""
     return await session.get(QuarantineRow, row_id)
 
 
-async def mark_replayed(session: AsyncSession, row_id: int, now: datetime) -> None:
-    """Note that a row was read after all."""
-    await session.execute(update(QuarantineRow).where(QuarantineRow.id == row_id).values(replayed_at=now))
+async def mark_replayed(session: AsyncSession, row_ids: Sequence[int], now: datetime) -> None:
+    """Note that rows were read again, whatever came of it: what still cannot be read has a row of its own by then."""
+    await session.execute(update(QuarantineRow).where(QuarantineRow.id.in_(row_ids)).values(replayed_at=now))
 
 
 async def count_by_reason(session: AsyncSession, *, campus: str | None = None) -> dict[str, int]:
@@ -147,14 +203,26 @@ async def count_by_reason(session: AsyncSession, *, campus: str | None = None) -
     return dict(sorted(counts.items()))
 
 
-async def purge(session: AsyncSession, before: datetime, max_rows: int) -> int:
-    """Delete what was received before an instant, and the oldest rows above `max_rows`; return how many went."""
-    old: ColumnElement[bool] = QuarantineRow.received_at < before
-    above = select(QuarantineRow.id).order_by(QuarantineRow.id.desc()).offset(max_rows).limit(1)
-    newest_to_go = (await session.execute(above)).scalar_one_or_none()
-    if newest_to_go is not None:
-        old = old | (QuarantineRow.id <= newest_to_go)
-    result = await session.execute(delete(QuarantineRow).where(old))
+async def overflow(session: AsyncSession, *, max_rows: int, max_bytes: int) -> int:
+    """Return the number up to which rows must go because there are too many, or too large ones; 0 if none must.
+
+    It looks at sizes alone, and may be asked every minute.
+    """
+    many = select(QuarantineRow.id).order_by(QuarantineRow.id.desc()).offset(max_rows).limit(1)
+    size = func.length(QuarantineRow.payload)
+    sums = select(QuarantineRow.id, func.sum(size).over(order_by=QuarantineRow.id.desc()).label("sum")).subquery()
+    large = select(func.max(sums.c.id)).where(sums.c.sum > max_bytes)
+    return max([(await session.execute(query)).scalar() or 0 for query in (many, large)])
+
+
+async def purge(session: AsyncSession, before: datetime, *, up_to: int = 0, limit: int = 1000) -> int:
+    """Delete what was received before an instant or is numbered up to `up_to`; return how many went, at most `limit`.
+
+    The oldest go first.
+    """
+    gone = (QuarantineRow.received_at < before) | (QuarantineRow.id <= up_to)
+    oldest = select(QuarantineRow.id).where(gone).order_by(QuarantineRow.id).limit(limit)
+    result = await session.execute(delete(QuarantineRow).where(QuarantineRow.id.in_(oldest)))
     return int(getattr(result, "rowcount", 0))
 
 

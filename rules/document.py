@@ -165,6 +165,14 @@ class Advice(Document):
     latch: bool = False
 
 
+class Variant(Document):
+    """Other parameters for some, for good: they are part of the rule."""
+
+    scope: dict[str, dict[str, Any]] = Field(min_length=1)
+    params: dict[str, Any] = Field(min_length=1)
+    reason: Prose
+
+
 class Override(Document):
     """Another setting for some, for a while; it always ends."""
 
@@ -237,6 +245,7 @@ class RuleDocument(Document):
     ladder: tuple[Rung, ...] = ()
     alert: Advice = Advice()
     tests: Annotated[tuple[Scenario, ...], BeforeValidator(_read_tests)] = ()
+    variants: tuple[Variant, ...] = ()
     overrides: tuple[Override, ...] = ()
 
     @model_validator(mode="after")

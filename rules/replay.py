@@ -15,7 +15,7 @@ from rules.runnable import Rule
 
 REMEMBER: Final = timedelta(hours=24)
 """How long a repeat of a message is known for one, as in the journal."""
-_Name = tuple[str, str, str, int]
+_Name = tuple[str, str, str, int, str]
 
 
 class Repeats:
@@ -26,7 +26,7 @@ class Repeats:
 
     def is_repeat(self, message: Message) -> bool:
         """Return whether the message was heard before, and remember it."""
-        name = (message.campus, message.source, message.message_id, message.part)
+        name = (message.campus, message.source, message.message_id, message.part, message.exercise)
         before = self._heard.get(name)
         # An anonymous reading may well be said twice in the same words; only the sender's flag makes it a repeat.
         named = message.identified or message.redelivered
@@ -71,7 +71,8 @@ def replay(
 
 
 def as_line(finding: Finding) -> dict[str, Any]:
-    """Return a finding as `hallwatch replay --json` prints it."""
+    """Return a finding as `hallwatch replay --json` prints it; one of a drill or a test says so."""
+    marked = {} if finding.exercise == "live" else {"exercise": finding.exercise}
     return {
         "at": plain(finding.at),
         "rule": finding.rule,
@@ -82,4 +83,5 @@ def as_line(finding: Finding) -> dict[str, Any]:
         "mode": finding.mode,
         "text": finding.text,
         "because": finding.because,
+        **marked,
     }

@@ -18,7 +18,7 @@ from core.campus import Campus, nearest, problems_of
 from core.documents import Document, parse
 from core.errors import BadInput, Problem
 from rules.activity import read_activity
-from rules.document import Override, Quiet, RuleDocument, Rung
+from rules.document import Override, Quiet, RuleDocument, Rung, Variant
 from rules.language.scene import Value
 from rules.operators import OPERATORS
 from rules.operators.base import Operator
@@ -129,7 +129,11 @@ class _Reader:
         if document.severity is not None:
             ladder = (Rung.model_validate({"after": "0s", "severity": document.severity}),)
         scope = read_scope(document.scope, self._entity, "scope", self._problems)
-        exemptions = tuple(self._exemption(each, n) for n, each in enumerate(document.overrides))
+        exemptions = tuple(
+            self._exemption(each, f"{name}[{number}]")
+            for name in ("variants", "overrides")
+            for number, each in enumerate(getattr(document, name))
+        )
         text = self._text()
         if self._problems or operator is None:
             raise BadInput(self._problems)
@@ -171,8 +175,7 @@ class _Reader:
             self._problems.append(Problem(message, where="clear.quiet"))
         return Frame(read_activity(document.active, self._entity), clear, quiet, keep)
 
-    def _exemption(self, override: Override, number: int) -> Exemption:
-        place = f"overrides[{number}]"
+    def _exemption(self, override: Override | Variant, place: str) -> Exemption:
         params: dict[str, Value] = {}
         for name, value in override.params.items():
             declared = self._document.params.get(name)
@@ -186,7 +189,8 @@ class _Reader:
             except ValueError as error:
                 self._problems.append(Problem(str(error).partition(": ")[2], where=where))
         scope = read_scope(override.scope, self._entity, f"{place}.scope", self._problems)
-        return Exemption(scope, params, override.mode, override)
+        mode = None if isinstance(override, Variant) else override.mode
+        return Exemption(scope, params, mode, override)
 
     def _text(self) -> Template:
         written = self._document.alert.text

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from core.campus import Campus
-from rules.document import Active, Advice, Mode, Override, Rung, Scenario
+from rules.document import Active, Advice, Mode, Override, Rung, Scenario, Variant
 from rules.language.expression import Expression
-from rules.language.roots import Pace
+from rules.language.roots import PACES, Pace
 from rules.language.scene import Scene, Value
 from rules.operators.base import Operator
 from rules.operators.moment import Frame
@@ -22,22 +22,25 @@ Params = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Exemption:
-    """An override, read."""
+    """A variant or an override, read."""
 
     scope: Scope
     params: Params
     mode: Mode | None
-    document: Override
+    document: Override | Variant
 
-    def spans(self, campus: Campus) -> tuple[datetime | None, datetime]:
-        """Return from when, and until when, it holds."""
+    def spans(self, campus: Campus) -> tuple[datetime | None, datetime | None]:
+        """Return from when, and until when, it holds; None: since ever, and for good."""
+        if isinstance(self.document, Variant):
+            return None, None
         start = self.document.start
         return None if start is None else campus.instant(start), campus.instant(self.document.until)
 
     def holds(self, scene: Scene) -> bool:
         """Return whether it holds for the scene's subject at its instant."""
         start, end = self.spans(scene.campus)
-        return (start is None or start <= scene.at) and scene.at < end and self.scope.fits(scene)
+        begun = start is None or start <= scene.at
+        return begun and (end is None or scene.at < end) and self.scope.fits(scene)
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Rule:
     version: int = 1
 
     def settings(self, scene: Scene) -> tuple[Params, Mode]:
-        """Return the parameters and the mode for the scene's subject at its instant, overrides applied in order."""
+        """Return the parameters and the mode for the subject at its instant: variants, then overrides."""
         params, mode = self.params, self.mode
         for each in self.exemptions:
             if each.holds(scene):
@@ -81,11 +84,9 @@ class Rule:
     @property
     def pace(self) -> Pace:
         """How often the rule must be judged again though nothing was heard."""
-        paces = {each.pace for each in self.watches}
-        if "minute" in paces:
-            return "minute"
         timed = self.active is not None and (self.active.calendar is not None or self.active.during is not None)
-        return "calendar" if "calendar" in paces or timed else ""
+        own: Pace = "calendar" if timed else ""
+        return max([own, *(each.pace for each in self.watches)], key=PACES.index)
 
     @property
     def shape(self) -> str:

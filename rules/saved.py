@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from core.facts import Facts
+from core.messages import Exercise
 from rules.operators.moment import Evidence
 from rules.runnable import Rule
 from rules.spell import KeyState, Spell, due
@@ -39,7 +41,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     watermark: datetime
     """Everything up to this instant of event time has been judged."""
     alive_at: datetime
-    """The latest instant at which we are known to have listened."""
+    """The latest instant at which we are known to have listened; to an exercise, at which it spoke."""
     started: datetime
     since: datetime
     """Since when we have listened without a gap."""
@@ -57,6 +59,10 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     settled: tuple[SettledFacts, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     """(entity, id) that were dropped."""
+    exercises: Mapping[Exercise, Changes] = {}
+    """The same of each exercise under way."""
+    ended: tuple[Exercise, ...] = ()
+    """Exercises that are over: nothing of them is kept, and any that goes on under the name has begun anew."""
 
 
 class Saved(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +71,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     position: Position
     states: tuple[SavedState, ...] = ()
     settled: tuple[SettledFacts, ...] = ()
+    exercises: Mapping[Exercise, Saved] = {}
 
     def after(self, changes: Changes) -> Saved:
         """Return what is saved once the changes have been written over it."""
@@ -76,7 +83,15 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
             states.pop(place, None)
         for place in changes.forgotten:
             settled.pop(place, None)
-        return Saved(position=changes.position, states=tuple(states.values()), settled=tuple(settled.values()))
+        exercises = {kind: each for kind, each in self.exercises.items() if kind not in changes.ended}
+        for kind, each in changes.exercises.items():
+            exercises[kind] = exercises.get(kind, Saved(position=each.position)).after(each)
+        return Saved(
+            position=changes.position,
+            states=tuple(states.values()),
+            settled=tuple(settled.values()),
+            exercises=exercises,
+        )
 
 
 def write_state(rule: Rule, shape: str, key: str, state: KeyState) -> SavedState:

@@ -116,15 +116,13 @@ class _Life:
 
     # ------------------------------------------------------------------------------------------ it begins
     def _begin(self, began: Began) -> None:
-        if self.spell is not None and self.spell.exercise != "live" and began.exercise == "live":
-            # A drill must never stand in the way of the real thing.
-            self._close(began.at, began.evidence, note="a live message says that it is really so")
+        if self.spell is not None and self.spell.exercise != self._moment.exercise:
+            # What an exercise took over from what was live is over there, and goes on as the exercise's own.
+            self._close(began.at, began.evidence)
         if self.spell is None:
             self.spell = self._opened(began)
-        elif began.exercise == "live" or self.spell.exercise != "live":
-            self.spell = replace(self.spell, quiet_at=self._quiet_after(began.at))
         else:
-            return
+            self.spell = replace(self.spell, quiet_at=self._quiet_after(began.at))
         self._signal("firing", began.at, began.evidence, began.values, wait=began.wait, more=began.more)
         if self._rule.operator.momentary and self._moment.frame.momentary:
             self._finish(began.at, began.evidence, began.values, wait=began.wait)
@@ -136,7 +134,7 @@ class _Life:
         return Spell(
             at=began.at,
             mode="shadow" if self._moment.mode == "shadow" else "live",
-            exercise=began.exercise,
+            exercise=self._moment.exercise,
             evidence=began.evidence,
             raise_at=began.at + ladder[1].after if len(ladder) > 1 else None,
             quiet_at=self._quiet_after(began.at),
@@ -169,7 +167,7 @@ class _Life:
             self._finish(spell.quiet_at, (), {})
 
     def _watch_the_end(self) -> None:
-        if self.spell is None or self._moment.is_trial_against(self.spell.exercise):
+        if self.spell is None:
             return
         frame = self._moment.frame
         if frame.clear is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import structlog
@@ -22,6 +22,7 @@ from core.campus import Campus
 from core.database import Base, in_turn, insert, upsert
 from core.errors import BadInput, NotFound
 from core.facts import FACTS
+from core.messages import Exercise
 from rules.engine import Engine
 from rules.operators.moment import Evidence
 from rules.rule import Rule, read_rule
@@ -54,6 +55,8 @@ class KeyStateRow(Base):
     __tablename__ = "rule_states"
 
     campus: Mapped[str] = mapped_column(primary_key=True)
+    exercise: Mapped[str] = mapped_column(primary_key=True)
+    """What is judged: `live`, or the exercise under way beside it (`drill`, `test`)."""
     rule: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     shape: Mapped[str] = mapped_column(Text)
@@ -68,6 +71,7 @@ class SettledRow(Base):
     __tablename__ = "rule_facts"
 
     campus: Mapped[str] = mapped_column(primary_key=True)
+    exercise: Mapped[str] = mapped_column(primary_key=True)
     entity: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
     facts: Mapped[str | None] = mapped_column(Text)
@@ -80,6 +84,7 @@ class EngineRow(Base):
     __tablename__ = "engines"
 
     campus: Mapped[str] = mapped_column(primary_key=True)
+    exercise: Mapped[str] = mapped_column(primary_key=True)
     watermark: Mapped[datetime]
     alive_at: Mapped[datetime]
     started: Mapped[datetime]
@@ -99,11 +104,24 @@ class Version:
 
 
 # ------------------------------------------------------------------------------------------------------- engines
-async def save(session: AsyncSession, campus_id: str, changes: Changes) -> None:
-    """Write down what an engine has changed."""
+async def save(session: AsyncSession, campus: str, changes: Changes) -> None:
+    """Write down what an engine has changed, and the exercises beside it."""
+    await _save(session, _Place(campus, "live"), changes)
+    for kind in changes.ended:
+        for row in (EngineRow, KeyStateRow, SettledRow):
+            await session.execute(delete(row).where(row.campus == campus, row.exercise == kind))
+    for kind, each in changes.exercises.items():
+        await _save(session, _Place(campus, kind), each)
+
+
+class _Place(NamedTuple):
+    campus: str
+    exercise: Exercise
+
+
+async def _save(session: AsyncSession, place: _Place, changes: Changes) -> None:
     position = changes.position
-    row = {
-        "campus": campus_id,
+    row = place._asdict() | {
         "watermark": position.watermark,
         "alive_at": position.alive_at,
         "started": position.started,
@@ -112,24 +130,24 @@ async def save(session: AsyncSession, campus_id: str, changes: Changes) -> None:
     }
     await session.execute(upsert(session, EngineRow), [row])
     if changes.states:
-        await session.execute(upsert(session, KeyStateRow), [_state_row(campus_id, each) for each in changes.states])
+        await session.execute(upsert(session, KeyStateRow), [_state_row(place, each) for each in changes.states])
     if changes.settled:
-        await session.execute(upsert(session, SettledRow), [_facts_row(campus_id, each) for each in changes.settled])
-    await _delete(session, campus_id, KeyStateRow, (KeyStateRow.rule, KeyStateRow.key), changes.deleted)
-    await _delete(session, campus_id, SettledRow, (SettledRow.entity, SettledRow.id), changes.forgotten)
+        await session.execute(upsert(session, SettledRow), [_facts_row(place, each) for each in changes.settled])
+    await _delete(session, place, KeyStateRow, (KeyStateRow.rule, KeyStateRow.key), changes.deleted)
+    await _delete(session, place, SettledRow, (SettledRow.entity, SettledRow.id), changes.forgotten)
 
 
 async def _delete(
-    session: AsyncSession, campus: str, row: Any, columns: tuple[Any, Any], places: Sequence[tuple[str, str]]
+    session: AsyncSession, place: _Place, row: Any, columns: tuple[Any, Any], places: Sequence[tuple[str, str]]
 ) -> None:
     for start in range(0, len(places), CHUNK):
         chosen = tuple_(*columns).in_(places[start : start + CHUNK])
-        await session.execute(delete(row).where(and_(row.campus == campus, chosen)))
+        here = and_(row.campus == place.campus, row.exercise == place.exercise)
+        await session.execute(delete(row).where(here, chosen))
 
 
-def _state_row(campus: str, state: SavedState) -> dict[str, Any]:
-    return {
-        "campus": campus,
+def _state_row(place: _Place, state: SavedState) -> dict[str, Any]:
+    return place._asdict() | {
         "rule": state.rule,
         "key": state.key,
         "shape": state.shape,
@@ -139,9 +157,8 @@ def _state_row(campus: str, state: SavedState) -> dict[str, Any]:
     }
 
 
-def _facts_row(campus: str, settled: SettledFacts) -> dict[str, Any]:
-    return {
-        "campus": campus,
+def _facts_row(place: _Place, settled: SettledFacts) -> dict[str, Any]:
+    return place._asdict() | {
         "entity": settled.entity,
         "id": settled.id,
         "facts": None if settled.facts is None else _write(settled.facts),
@@ -169,18 +186,28 @@ async def restore(session: AsyncSession, campus: Campus, rules: Sequence[Rule], 
 
 async def load_saved(session: AsyncSession, campus: str) -> Saved | None:
     """Return what the engine of a campus has written down, or None if it never ran."""
-    row = await session.get(EngineRow, campus)
-    if row is None:
-        return None
+    engines = (await session.execute(select(EngineRow).where(EngineRow.campus == campus))).scalars().all()
+    found: dict[Exercise, Saved] = {}
+    for row in engines:
+        kind = cast("Exercise", row.exercise)
+        found[kind] = await _load(session, _Place(campus, kind), row)
+    live = found.pop("live", None)
+    return None if live is None else msgspec.structs.replace(live, exercises=found)
+
+
+async def _load(session: AsyncSession, place: _Place, engine: EngineRow) -> Saved:
+    def here(row: Any) -> Any:
+        return select(row).where(row.campus == place.campus, row.exercise == place.exercise)
+
     position = Position(
-        watermark=row.watermark,
-        alive_at=row.alive_at,
-        started=row.started,
-        since=row.since,
-        shapes=msgspec.json.decode(row.shapes),
+        watermark=engine.watermark,
+        alive_at=engine.alive_at,
+        started=engine.started,
+        since=engine.since,
+        shapes=msgspec.json.decode(engine.shapes),
     )
-    states = (await session.execute(select(KeyStateRow).where(KeyStateRow.campus == campus))).scalars()
-    settled = (await session.execute(select(SettledRow).where(SettledRow.campus == campus))).scalars()
+    states = (await session.execute(here(KeyStateRow))).scalars()
+    settled = (await session.execute(here(SettledRow))).scalars()
     return Saved(
         position=position,
         states=tuple(_read_state(each) for each in states),

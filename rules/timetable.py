@@ -12,7 +12,7 @@ from rules.plan import Plan
 from rules.spell import due
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MINUTE: Final = timedelta(minutes=1)
+_EVERY: Final = {"beat": timedelta(minutes=5), "minute": timedelta(minutes=1)}
 _DAY: Final = timedelta(days=1)
 
 
@@ -88,8 +88,8 @@ class Timetable:
         looks: list[datetime | None] = [rule.operator.next_instant(self._campus, rule.params, after)]
         if rule.pace:
             looks.append(self._next_boundary(after))
-        if rule.pace == "minute":
-            looks.append(_next(after, _MINUTE))
+        if rule.pace in _EVERY:
+            looks.append(_next(after, _EVERY[rule.pace]))
         for each in rule.exemptions:
             looks += [edge for edge in each.spans(self._campus) if edge is not None and edge > after]
         return min((each for each in looks if each is not None), default=None)

@@ -25,7 +25,7 @@ from aiomqtt.exceptions import MqttConnectError
 from core.clock import Clock, stopwatch
 from core.errors import BadInput, Problem, Unavailable
 from core.messages import Exercise
-from simulators.utterance import Utterance, spell, write_instant
+from simulators.utterance import Utterance, place, spell, write_instant
 
 IN_FLIGHT: Final = 50
 """So many may be under way before the first of them must have been acknowledged."""
@@ -101,7 +101,8 @@ async def play(
     """Publish a stream so that its moment `start` is now, `speed` times as fast as it is told (`inf`: at once).
 
     Every time in the stream is moved along, so that the service finds it fresh at any speed. `run` names this run:
-    ids differ from those of every other one. Without it the moment of the start is taken. `progress` is told after
+    ids differ from those of every other one. Without it the moment of the start is taken. All that is not live goes
+    below `trial/`, where nothing live is believed. `progress` is told after
     each utterance how many were acknowledged and which moment of the scenario has been reached. Unavailable if the
     broker refuses us or stays away.
     """
@@ -181,7 +182,8 @@ class _Player:
 
     def _publish(self, client: aiomqtt.Client, each: Utterance) -> None:
         payload = spell(each, when=self.timing.moved, exercise=self.exercise, run=self.run)
-        sending = client.publish(each.topic, payload, qos=each.qos, retain=each.retain, timeout=PATIENCE_S)
+        topic = place(each, self.exercise)
+        sending = client.publish(topic, payload, qos=each.qos, retain=each.retain, timeout=PATIENCE_S)
         self.under_way.append((each, asyncio.ensure_future(sending)))
         self.sent += 1
 

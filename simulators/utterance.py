@@ -17,6 +17,8 @@ import msgspec
 from core.messages import Exercise
 
 NO_TIME = timedelta(0)
+TRIAL = "trial"
+"""What is no more than a drill or a test is said below this level; the broker lets testers speak nowhere else."""
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +77,11 @@ def spell(
             said.setdefault("exercise", exercise)
         said = {name: write_instant(value) if isinstance(value, datetime) else value for name, value in said.items()}
     return msgspec.json.encode(said)
+
+
+def place(utterance: Utterance, exercise: Exercise) -> str:
+    """Return the topic it is published on: what is not live stays below `trial/`, whoever says it."""
+    return utterance.topic if exercise == "live" else f"{TRIAL}/{utterance.topic}"
 
 
 def write_instant(at: datetime) -> str:

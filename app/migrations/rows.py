@@ -10,7 +10,11 @@ import core.feed
 import core.journal
 import core.registry
 import core.state
+import ingest.discovery
+import ingest.health
+import ingest.hooks
 import ingest.quarantine
+import ingest.store
 import rules.store
 
 __all__ = ["alerts", "api", "core", "ingest", "rules"]

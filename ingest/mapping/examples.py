@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,8 +14,11 @@ from core.messages import Heard, Message
 from core.wire import TOPIC_FIELD, Refused
 from ingest.mapping import document as doc
 from ingest.mapping.binding import WIRING_MARK, Sources, messages_of
+from ingest.mapping.elements import Element
 from ingest.mapping.files import Mapping, located
 
+EXAMPLE_KEY: Final = b"the key of the examples"
+"""What pseudonyms in examples are made with."""
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _CAMPUS = {"id": "example", "name": "Example", "timezone": "UTC"}
 
@@ -28,6 +31,13 @@ def run_examples(mapping: Mapping) -> list[Problem]:
         if (message := _difference(example, given)) is not None:
             found.append(located(mapping.origin, Problem(message, f"examples[{index}]")))
     return found
+
+
+def payload_of(example: doc.Example) -> bytes:
+    """Return the payload of an example as it is sent."""
+    if isinstance(example.payload, str):
+        return example.payload.encode()
+    return msgspec.json.encode(example.payload)
 
 
 def _difference(example: doc.Example, given: list[dict[str, Any]] | str) -> str | None:
@@ -44,7 +54,7 @@ def _difference(example: doc.Example, given: list[dict[str, Any]] | str) -> str 
 
 
 def _same(given: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    loose = {name for name in ("source", "at", "id", "initial") if name not in wanted}
+    loose = {name for name in ("source", "at", "id", "initial", "seq") if name not in wanted}
     return {name: value for name, value in given.items() if name not in loose} == wanted
 
 
@@ -53,34 +63,34 @@ def _show(given: list[dict[str, Any]]) -> str:
 
 
 def _run(mapping: Mapping, example: doc.Example) -> list[dict[str, Any]] | str:
-    payload = example.payload.encode() if isinstance(example.payload, str) else msgspec.json.encode(example.payload)
+    payload = payload_of(example)
     heard = Heard(example.topic, payload, retained=example.retained)
     taken = mapping.match(example.topic)
     if taken is None:
         return "unknown_topic: the topic does not fit"
     if mapping.is_silent:
         return []
+    now = _NOW if example.received is None else example.received.astimezone(UTC)
     try:
         root = mapping.payload(payload)
         if not mapping.fits(root):
             return "unfit: the payload does not hold what `match` asks for"
-        return [
-            each for found in mapping.elements(root, taken) for each in _read(mapping, *found, root, example, heard)
-        ]
+        mapping.clean(root, EXAMPLE_KEY)
+        return [each for found in mapping.elements(root, taken) for each in _read(mapping, found, example, heard, now)]
     except Refused as refused:
         return refused.reason
 
 
 def _read(
-    mapping: Mapping, source: str | None, element: Any, root: Any, example: doc.Example, heard: Heard
+    mapping: Mapping, element: Element, example: doc.Example, heard: Heard, now: datetime
 ) -> Iterator[dict[str, Any]]:
-    if source is None:
+    if element.source is None:
         raise Refused("invalid_field: the device does not say its name")
     assert mapping.read is not None
-    for bound in Sources([_campus_of(mapping, source, example.wiring)]).find(source, mapping):
-        told = mapping.read(element, root, bound.wiring, bound.campus.zone_info)
-        for message in messages_of(mapping, element, root, bound, heard, _NOW, timedelta(seconds=1)):
-            yield _plain(message, source, told.at, told.id)
+    for bound in Sources([_campus_of(mapping, element.source, example.wiring)]).find(element.source, mapping):
+        told = mapping.read(element, bound.wiring, bound.campus.zone_info, now)
+        for message in messages_of(mapping, element, bound, heard, now, timedelta(seconds=1)):
+            yield _plain(message, element.source, told.at.isoformat() if told.at else None, told.id)
 
 
 def _campus_of(mapping: Mapping, source: str, wiring: str | None) -> Campus:
@@ -95,7 +105,7 @@ def _campus_of(mapping: Mapping, source: str, wiring: str | None) -> Campus:
 def _plain(message: Message, source: str, at: str | None, key: str | None) -> dict[str, Any]:
     names = {*TOPIC_FIELD.values(), "device"}
     body = {name: value for name, value in message.body().items() if name not in names and name not in _own(message)}
-    known = {"source": source, "at": at, "id": key, "initial": message.initial}
+    known = {"source": source, "at": at, "id": key, "initial": message.initial, "seq": message.seq}
     return {"kind": message.kind} | body | known
 
 

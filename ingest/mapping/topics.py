@@ -36,11 +36,13 @@ class Pattern:
             raise ValueError("takes the same name twice")
         self.names = frozenset(names)
         self.filters = tuple("/".join(choice) for choice in product(*(level.subscriptions for level in read)))
+        # Most topics differ from most patterns at their very beginning.
+        self._begins = re.split(r"[{}*]", text, maxsplit=1)[0]
         self._match = re.compile("/".join(level.regex for level in read), re.DOTALL).fullmatch
 
     def match(self, topic: str) -> dict[str, str] | None:
         """Return what the pattern takes from a topic, or None if it does not speak of it."""
-        found = self._match(topic)
+        found = self._match(topic) if topic.startswith(self._begins) else None
         return found.groupdict() if found else None
 
 

@@ -1,4 +1,4 @@
-"""From what a device says to what we mean: coercions, look-up tables and times.
+"""From what a device says to what we mean: coercions and look-up tables.
 
 A table is looked up by type and value: `false`, `0` and `"0"` are three things unless `as` makes them one.
 """
@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from core.calendar import resolve_local
-
 Kind = Literal["bool", "int", "float", "str", "str_ci"]
-TimeFormat = Literal["iso", "epoch_s", "epoch_ms"]
 _YES: Final = {"true": True, "on": True, "yes": True, "1": True, "false": False, "off": False, "no": False, "0": False}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SKIP: Final = object()
+"""The device spoke, and said nothing about what the mapping emits."""
 
 
 class Unreadable(Exception):
@@ -112,40 +108,3 @@ def _read_key(key: str, kind: Kind | None) -> Any:
         return msgspec.json.decode(key)
     except msgspec.DecodeError:
         return key
-
-
-def instant(value: Any, formats: tuple[TimeFormat, ...], zone: ZoneInfo) -> datetime | None:
-    """Return the instant that a device's own time means, in UTC; None where no format fits.
-
-    A time without an offset is read in `zone`.
-    """
-    for each in formats:
-        try:
-            found = _READERS[each](value)
-            return found.astimezone(UTC) if found.tzinfo else resolve_local(found, zone)
-        except (ValueError, OverflowError, TypeError):
-            continue
-    return None
-
-
-def _from_iso(value: Any) -> datetime:
-    return datetime.fromisoformat(value)
-
-
-def _from_seconds(value: Any) -> datetime:
-    if isinstance(value, bool):
-        raise TypeError
-    return _EPOCH + timedelta(seconds=float(value))
-
-
-def _from_milliseconds(value: Any) -> datetime:
-    if isinstance(value, bool):
-        raise TypeError
-    return _EPOCH + timedelta(milliseconds=float(value))
-
-
-_READERS: Final[Mapping[str, Callable[[Any], datetime]]] = {
-    "iso": _from_iso,
-    "epoch_s": _from_seconds,
-    "epoch_ms": _from_milliseconds,
-}

@@ -98,10 +98,21 @@ def connect(client: Client, address: Address) -> None:
         client.connect(address.host, address.port, KEEPALIVE)
 
 
-def subscribe(client: Client, topics: Sequence[str]) -> None:
-    """Subscribe with QoS 1. Retained copies come once, when the broker does not know the subscription yet."""
+def subscribe(client: Client, topics: Sequence[str]) -> int:
+    """Subscribe with QoS 1; return the number that the answer will carry.
+
+    Retained copies come once, when the broker does not know the subscription yet (from a broker without MQTT 5, every
+    time).
+    """
     if client.protocol == MQTTProtocolVersion.MQTTv5:
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-        client.subscribe([(topic, options) for topic in topics])
+        _, number = client.subscribe([(topic, options) for topic in topics])
     else:
-        client.subscribe([(topic, 1) for topic in topics])
+        _, number = client.subscribe([(topic, 1) for topic in topics])
+    return number or 0
+
+
+def unsubscribe(client: Client, topics: Sequence[str]) -> None:
+    """No longer hear topics."""
+    if topics:
+        client.unsubscribe(list(topics))

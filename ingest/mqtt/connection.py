@@ -25,7 +25,7 @@ from core.messages import Heard
 from ingest.mqtt import reasons
 from ingest.mqtt.address import Address
 from ingest.mqtt.bell import Bell
-from ingest.mqtt.client import BufferedClient, Version, connect, make_client, subscribe
+from ingest.mqtt.client import BufferedClient, Version, connect, make_client, subscribe, unsubscribe
 from ingest.mqtt.status import Status
 from ingest.mqtt.waiting import Delivery, Waiting
 
@@ -57,6 +57,10 @@ class Connection:
         self._address = address
         self._client_id = client_id
         self._topics = tuple(topics)
+        self._heard: tuple[str, ...] = ()
+        """What the session is subscribed to, or was asked for last."""
+        self._asked: dict[int, tuple[str, ...]] = {}
+        """What was asked for and not answered yet, by the number of the question."""
         self._waiting = waiting
         self._clock = clock
         self._on_change = on_change
@@ -90,6 +94,12 @@ class Connection:
             self._bell.ring()
             self._thread.join()
             self._bell.close()
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Hear these topics from now on, and no others."""
+        self._topics = tuple(topics)
+        if self._bell is not None:
+            self._bell.ring()
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker that the effects of these are stored."""
@@ -188,6 +198,8 @@ class Connection:
 
     def _answer(self, bell: Bell, client: BufferedClient) -> None:
         bell.silence()
+        if client.is_connected() and self._topics != self._heard:
+            self._subscribe(client)
         while self._acknowledge:
             delivery = self._acknowledge.popleft()
             if self._unacknowledged.get(delivery.mid) is delivery:
@@ -202,12 +214,21 @@ class Connection:
         if reason.is_failure:
             self._refusal = reasons.of_broker(reason)
         else:
-            subscribe(client, self._topics)
+            self._subscribe(client)
 
-    def _on_subscribe(self, _client: Any, _data: Any, _mid: int, codes: Sequence[ReasonCode], _properties: Any) -> None:
-        refused = [topic for topic, code in zip(self._topics, codes, strict=False) if code.is_failure]
+    def _subscribe(self, client: BufferedClient) -> None:
+        # All of them, so that the answer is about all; what is heard already brings no retained copies again.
+        before, self._heard = self._heard, self._topics
+        self._asked = {subscribe(client, self._heard): self._heard}
+        unsubscribe(client, [topic for topic in before if topic not in self._heard])
+
+    def _on_subscribe(self, _client: Any, _data: Any, mid: int, codes: Sequence[ReasonCode], _properties: Any) -> None:
+        asked = self._asked.pop(mid, ())
+        if not asked:
+            return
+        refused = [topic for topic, code in zip(asked, codes, strict=False) if code.is_failure]
         self._say(
-            connected=len(refused) < len(self._topics),
+            connected=len(refused) < len(asked),
             reason=f"the broker does not let this user hear {', '.join(refused)}" if refused else "",
         )
 

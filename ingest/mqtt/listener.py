@@ -47,7 +47,7 @@ class Listener:
         *,
         client_id: str,
         prefix: str,
-        topics: Sequence[str],
+        topics: Sequence[str] = (),
         handle: Handle,
         clock: Clock,
         on_poison: OnPoison | None = None,
@@ -66,14 +66,19 @@ class Listener:
         self._waiting = Waiting(max_waiting_bytes)
         self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._own_topics = (f"{prefix}/#", f"trial/{prefix}/#")
         self._connection = Connection(
             address,
             client_id=client_id,
-            topics=[f"{prefix}/#", f"trial/{prefix}/#", *topics],
+            topics=[*self._own_topics, *topics],
             waiting=self._waiting,
             clock=clock,
             on_change=self._note_change,
         )
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Hear these topics beside our own, from now on and in place of those named before."""
+        self._connection.subscribe([*self._own_topics, *topics])
 
     @property
     def status(self) -> Status:

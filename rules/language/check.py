@@ -11,7 +11,7 @@ from typing import Final
 
 from core.campus import nearest
 from rules.language.nodes import Binary, Call, ListOf, Literal, Node, Path, Unary, Wrong
-from rules.language.roots import ROOTS, Pace, message_fields
+from rules.language.roots import PACES, ROOTS, Pace, message_fields
 from rules.language.types import BOOL, DOUBLE, DURATION, INT, STRING, TIMESTAMP, Type, type_of_value
 
 NO_KINDS: Final[tuple[str, ...]] = ()
@@ -147,10 +147,7 @@ class _Checker:
         return TIMESTAMP
 
     def _keep_pace(self, pace: Pace) -> None:
-        if "minute" in (pace, self.found.pace):
-            self.found.pace = "minute"
-        elif pace:
-            self.found.pace = pace
+        self.found.pace = max(pace, self.found.pace, key=PACES.index)
 
     # ------------------------------------------------------------------------------------------------ calls
     def _call(self, node: Call, known: Known) -> Type:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Final, Literal, get_args
 
-from core.calendar import WEEKDAYS
+from core.calendar import WEEKDAYS, local_instant
 from core.campus import Campus, DoorClass, Gathering
 from core.facts import CampusState, DeviceFacts, GatheringFacts, Lock, Method, Position, VisitFacts, VisitState
 from core.facts import Screening as ScreeningResult
@@ -20,14 +20,19 @@ from core.messages import KINDS, Exercise, Watch, own_fields
 from rules.language.scene import Scene, Value
 from rules.language.types import BOOL, DURATION, INT, STRING, STRINGS, TIMESTAMP, Type, one_of, type_of
 
-Pace = Literal["", "calendar", "minute"]
-"""How a value changes without a message: never, when a calendar or window opens or closes, or any minute."""
+Pace = Literal["", "calendar", "beat", "minute"]
+"""How a value changes without a message: never, when a calendar or window opens or closes, as heartbeats stay away (it
+is looked at every five minutes), or any minute."""
+PACES: Final[tuple[Pace, ...]] = get_args(Pace)
+"""From the slowest to the fastest; each includes the ones before it."""
 Place = tuple[str, str | None]
 """Facts that a value is made of: an entity and an id; None: of all things of that kind."""
 Depends = Callable[[Campus, str], Iterable[Place]]
 
 MISSED_BEATS: Final = 3
 """So many heartbeats a device may miss before it counts as silent."""
+GATEWAY: Final = "gateway"
+"""The kind of a device through which others speak."""
 ATTENDING: Final = ("spectator", "student", "participant")
 """The roles that a gathering is held for; the others look after them."""
 
@@ -132,6 +137,17 @@ def _no_tags(scene: Scene, key: str) -> Value:
     return None if _visit(scene, key) is None else ()
 
 
+def _badge_expires(scene: Scene, key: str) -> Value:
+    facts = _visit(scene, key)
+    if facts is None or facts.badge_expires is not None:
+        return facts and facts.badge_expires
+    if facts.state != "in" or facts.state_at is None:
+        return None
+    # A badge that says nothing else is void at the end of the day for which it was given out.
+    day = scene.campus.local_calendar.local(facts.state_at).date()
+    return local_instant(day, 1440, scene.campus.zone_info)
+
+
 def _heads(*roles: str) -> Callable[[Scene, str], Value]:
     def read(scene: Scene, key: str) -> Value:
         facts = scene.world.get("gathering", key)
@@ -147,6 +163,11 @@ def _head_count(scene: Scene, key: str) -> Value:
     return facts.count if isinstance(facts, GatheringFacts) else None
 
 
+def _missing_heads(scene: Scene, key: str) -> Value:
+    facts = scene.world.get("gathering", key)
+    return sum(max(0, -count) for count in facts.counts.values()) if isinstance(facts, GatheringFacts) else None
+
+
 def _supervisor_present(scene: Scene, key: str) -> Value:
     facts = scene.world.get("gathering", key)
     return facts.counts.get("supervisor", 0) > 0 if isinstance(facts, GatheringFacts) else None
@@ -155,6 +176,21 @@ def _supervisor_present(scene: Scene, key: str) -> Value:
 # ------------------------------------------------------------------------------------------------- worked out from both
 def _in_window(scene: Scene, key: str) -> Value:
     return scene.campus.door_in_window(key, scene.at) if key in scene.campus.doors_by_id else None
+
+
+def _window_end(scene: Scene, key: str) -> Value:
+    calendar, campus = scene.campus.local_calendar, scene.campus
+    today = calendar.local(scene.at).date()
+    spans = [
+        window.at.on(day, campus.zone_info)
+        for day in (today - timedelta(days=1), today)
+        for window in calendar.day_type(day).windows
+        if key in window.doors
+    ]
+    spans += [campus.gathering_spans[each] for each in campus.gatherings_of_door.get(key, ())]
+    # What ended longer ago than an hour is over and done with.
+    since = scene.at - timedelta(hours=1)
+    return max((end for start, end in spans if start <= scene.at and end > since), default=None)
 
 
 def _gathering_load(scene: Scene, key: str) -> Value:
@@ -170,6 +206,15 @@ def _gathering_open(scene: Scene, key: str) -> Value:
     if found is None:
         return None
     return scene.campus.instant(found.start) <= scene.at < scene.campus.instant(found.end)
+
+
+def _gathering_on(scene: Scene, key: str) -> Value:
+    return is_on(scene.campus, key, scene) if key in scene.campus.gathering_spans else None
+
+
+def _gathering_over(scene: Scene, key: str) -> Value:
+    found = scene.campus.gatherings_by_id.get(key)
+    return None if found is None else scene.campus.instant(found.end) <= scene.at
 
 
 def _gatherings_in(campus: Campus, zone: str) -> Iterator[Gathering]:
@@ -204,6 +249,11 @@ def _open_exterior_doors(scene: Scene, _key: str) -> Value:
     return sum(_position(scene, door) == "open" for door in exterior)
 
 
+def _unwatched_open_doors(scene: Scene, _key: str) -> Value:
+    doors = (door.id for door in scene.campus.doors if door.exterior)
+    return sum(_position(scene, door) == "open" and not _in_window(scene, door) for door in doors)
+
+
 _position = _told("door", "position")
 
 
@@ -219,7 +269,16 @@ def _devices_silent_pct(scene: Scene, _key: str) -> Value:
     devices = scene.campus.devices_by_id.values()
     if not devices:
         return None
-    return 100 * sum(_is_silent(scene, each.id, each.heartbeat) for each in devices) // len(devices)
+    return 100 * _devices_silent(scene, _key) // len(devices)
+
+
+def _devices_silent(scene: Scene, _key: str) -> Value:
+    return sum(_is_silent(scene, each.id, each.heartbeat) for each in scene.campus.devices_by_id.values())
+
+
+def _gateways_silent(scene: Scene, _key: str) -> Value:
+    gateways = (each for each in scene.campus.devices_by_id.values() if each.kind == GATEWAY)
+    return sum(_is_silent(scene, each.id, each.heartbeat) for each in gateways)
 
 
 def _is_silent(scene: Scene, device: str, heartbeat: timedelta | None) -> bool:
@@ -258,6 +317,7 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
         "position": Field(one_of(*get_args(Position)), _position, "the door", _of("door")),
         "lock": Field(one_of(*get_args(Lock)), _told("door", "lock"), "the lock", _of("door")),
         "in_window": Field(BOOL, _in_window, "the door is in a window in which it may stand open", pace="calendar"),
+        "window_end": Field(TIMESTAMP, _window_end, "the end of the door's latest window", pace="calendar"),
         "tags": Field(STRINGS, _of_file("doors_by_id", "tags"), "the door's tags"),
     },
     "zone": {
@@ -273,6 +333,7 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
             "calendar",
         ),
         "escort_required": Field(BOOL, _of_file("zones_by_id", "escort_required"), "the zone is for escorted visitors"),
+        "adjoining": Field(STRINGS, _of_file("zones_by_id", "adjoining"), "the zones beside it"),
         "tags": Field(STRINGS, _of_file("zones_by_id", "tags"), "the zone's tags"),
     },
     "visit": {
@@ -294,7 +355,7 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
             one_of("", *get_args(Method)), _checked_out_by, "who signed the visitor out", _of("visit")
         ),
         "verified_out": Field(BOOL, _verified_out, "the visitor is seen out", _of("visit")),
-        "badge_expires": Field(TIMESTAMP, _told("visit", "badge_expires"), "the end of the badge", _of("visit")),
+        "badge_expires": Field(TIMESTAMP, _badge_expires, "the end of the badge", _of("visit")),
         "tags": Field(STRINGS, _no_tags, "the visit's tags"),
     },
     "gathering": {
@@ -304,9 +365,14 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
         "start": Field(TIMESTAMP, _moment_of("start"), "the start of the gathering"),
         "end": Field(TIMESTAMP, _moment_of("end"), "the end of the gathering"),
         "open": Field(BOOL, _gathering_open, "the gathering is under way", pace="calendar"),
+        "on": Field(BOOL, _gathering_on, "the gathering is on, setup and teardown included", pace="calendar"),
+        "over": Field(BOOL, _gathering_over, "the gathering has ended", pace="calendar"),
         "load": Field(INT, _gathering_load, "the posted load"),
         "expected": Field(INT, _of_file("gatherings_by_id", "expected"), "the expected number of people"),
         "count": Field(INT, _head_count, "the number of people", _of("gathering")),
+        "missing": Field(
+            INT, _missing_heads, "the number of people counted out who were never counted in", _of("gathering")
+        ),
         "attendees": Field(INT, _heads(*ATTENDING), "the number of attendees", _of("gathering")),
         "staff": Field(INT, _heads("staff"), "the number of staff", _of("gathering")),
         "crowd_managers": Field(INT, _heads("crowd_manager"), "the number of crowd managers", _of("gathering")),
@@ -331,13 +397,22 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
         "state": Field(_STATE_OF_CAMPUS, _campus_state, "the campus's state", _of("campus")),
         "day_type": Field(STRING, _day_type, "the type of day", pace="calendar"),
         "open_exterior_doors": Field(INT, _open_exterior_doors, "the number of open exterior doors", _all("door")),
+        "unwatched_open_doors": Field(
+            INT,
+            _unwatched_open_doors,
+            "the number of exterior doors that are open outside of a window",
+            _all("door"),
+            "calendar",
+        ),
         "people_checked_in": Field(
             INT, _people_checked_in, "the number of visitors signed in and not seen out", _all("visit")
         ),
         "visitors_in": Field(INT, _visitors_in, "the number of visitors in", _all("visit")),
+        "devices_silent": Field(INT, _devices_silent, "the number of silent devices", _all("device"), "beat"),
         "devices_silent_pct": Field(
-            INT, _devices_silent_pct, "the percentage of silent devices", _all("device"), "minute"
+            INT, _devices_silent_pct, "the percentage of silent devices", _all("device"), "beat"
         ),
+        "gateways_silent": Field(INT, _gateways_silent, "the number of silent gateways", _all("device"), "beat"),
     },
     "now": {
         "minute_of_day": Field(INT, _minute_of_day, "the minute of the day", pace="minute"),
@@ -379,8 +454,7 @@ def _device_of_door(scene: Scene) -> str | None:
 
 
 def _door_of_device(scene: Scene) -> str | None:
-    device = scene.campus.devices_by_id.get(scene.key)
-    return device.door if device else None
+    return door_of(scene.campus, "device", scene.key)
 
 
 def _zone_of_device(scene: Scene) -> str | None:
@@ -438,6 +512,14 @@ def locate(scene: Scene, root: str) -> str | None:
         return scene.campus.id
     way = _WAYS.get((scene.entity, root))
     return None if way is None else way(scene)
+
+
+def door_of(campus: Campus, entity: str, key: str) -> str | None:
+    """Return the door that a door or a device belongs to, as the campus file says; None: none."""
+    if entity == "device":
+        device = campus.devices_by_id.get(key)
+        return device.door if device else None
+    return key if entity == "door" else None
 
 
 def ids_of(campus: Campus, entity: str) -> tuple[str, ...] | None:

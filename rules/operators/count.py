@@ -33,6 +33,8 @@ class CountFields(Document):
     within: Text
     at_least: Text
     distinct: Text | None = None
+    prior: HeardList | None = None
+    prior_within: Text = "0s"
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,6 +57,14 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True):
     within_s: float
     enough_until: datetime | None = None
     """The instant at which the number falls below the bound again; None: it has not reached it."""
+    explained_until: datetime | None = None
+    """What happens up to this instant is explained and does not count."""
+
+    @property
+    def over_at(self) -> datetime | None:
+        """When the last message has left the window, or the last explanation holds no more."""
+        last = [self.entries[-1].at + timedelta(seconds=self.within_s)] if self.entries else []
+        return max(last + ([self.explained_until] if self.explained_until else []), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,8 @@ class Count(Operator[Window]):
     """So many messages within a time that slides along, its beginning excluded.
 
     It fires when the number reaches `at_least`, and again only after it has fallen below. With `distinct`, an
-    expression, only different values count.
+    expression, only different values count. What one of the `prior` messages explains, heard at most `prior_within`
+    before, does not count.
     """
 
     name = "count"
@@ -90,6 +101,8 @@ tests:
     within: Expression
     at_least: Expression
     distinct: Expression | None
+    prior: Hearing | None
+    prior_within: Expression
 
     @classmethod
     def read(cls, fields: CountFields, site: Site) -> Self:
@@ -100,28 +113,38 @@ tests:
             site.duration(fields.within, "count.within", at_least=_MOMENT),
             site.number(fields.at_least, "count.at_least", at_least=1),
             _distinct(fields.distinct, hearing, site) if fields.distinct is not None else None,
+            site.hearing(fields.prior, "count.prior") if fields.prior is not None else None,
+            site.duration(fields.prior_within, "count.prior_within"),
         )
 
     def say(self, params: Mapping[str, Value]) -> str:
         """Return what it waits for."""
         different = f" with different {self.distinct.say(params)}" if self.distinct else ""
+        prior = ""
+        if self.prior is not None:
+            prior = f", without {self.prior.say(params)} in the {self.prior_within.say(params)} before"
         return (
             f"{self.hearing.say(params)} at least {self.at_least.say(params)} times{different} "
-            f"within {self.within.say(params)}"
+            f"within {self.within.say(params)}{prior}"
         )
 
     @property
     def kinds(self) -> frozenset[str]:
-        """What it counts."""
-        return self.hearing.kinds
+        """What it counts, and what explains it."""
+        return self.hearing.kinds | (self.prior.kinds if self.prior else frozenset())
 
     @property
     def shape(self) -> str:
         """What it counts; how many and how long may change under way."""
-        return f"{self.hearing.say({})}/{self.distinct.source if self.distinct else ''}"
+        prior = f"/{self.prior.say({})}" if self.prior else ""
+        return f"{self.hearing.say({})}/{self.distinct.source if self.distinct else ''}{prior}"
 
     def accept(self, memo: Window | None, moment: Moment) -> Turn[Window]:
-        """Count the message."""
+        """Count the message, or let it explain what follows."""
+        if self.prior is not None:
+            memo = self._explained(memo, moment)
+            if memo is not None and memo.explained_until is not None and moment.at <= memo.explained_until:
+                return Turn(memo)
         within, bound = self.within(moment.scene), self.at_least(moment.scene)
         if not moment.active or not self.hearing.hears(moment) or not isinstance(within, timedelta) or bound is None:
             return Turn(memo)
@@ -134,10 +157,19 @@ tests:
             entries = entries[1:]
         before = memo.enough_until if memo else None
         until = self._enough_until(entries, within, bound)
-        after = Window(entries, within.total_seconds(), until)
+        after = Window(entries, within.total_seconds(), until, memo.explained_until if memo else None)
         if until is None or until <= moment.at or (before is not None and before > moment.at):
             return Turn(after)
         return Turn(after, (Began(entries[-1].at, _named(entries), self._values(entries, moment)),))
+
+    def _explained(self, memo: Window | None, moment: Moment) -> Window | None:
+        assert self.prior is not None
+        length = self.prior_within(moment.scene)
+        if not self.prior.hears(moment) or not isinstance(length, timedelta):
+            return memo
+        before = memo or Window((), 0.0)
+        until = moment.at + length
+        return replace(before, explained_until=max(before.explained_until or until, until))
 
     def _enough_until(self, entries: tuple[Entry, ...], within: timedelta, bound: int) -> datetime | None:
         if self.distinct is not None:
@@ -152,10 +184,8 @@ tests:
         return {"count": number} | self.hearing.readings(moment)
 
     def due(self, memo: Window) -> datetime | None:
-        """When the number falls below the bound; after that, when the last message has left the window."""
-        if memo.enough_until is not None:
-            return memo.enough_until
-        return memo.entries[-1].at + timedelta(seconds=memo.within_s)
+        """When the number falls below the bound; after that, when nothing is left to remember."""
+        return memo.enough_until if memo.enough_until is not None else memo.over_at
 
     def wake(self, memo: Window | None, moment: Moment) -> Turn[Window]:
         """Forget what has left the window."""
@@ -164,7 +194,9 @@ tests:
         within = timedelta(seconds=memo.within_s)
         left = tuple(entry for entry in memo.entries if entry.at + within > moment.at)
         still = memo.enough_until if memo.enough_until is not None and memo.enough_until > moment.at else None
-        return Turn(replace(memo, entries=left, enough_until=still) if left else None)
+        explained = memo.explained_until if memo.explained_until and memo.explained_until > moment.at else None
+        after = replace(memo, entries=left, enough_until=still, explained_until=explained)
+        return Turn(after if left or explained else None)
 
     def over(self, memo: Window | None, moment: Moment) -> bool | None:
         """The number has fallen below the bound."""

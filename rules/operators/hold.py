@@ -11,13 +11,12 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import Field
 
-from core.messages import Exercise
 from rules.document import Document, Text
 from rules.language.explain import plain
 from rules.language.expression import Expression
 from rules.language.scene import Value
 from rules.operators.base import Operator
-from rules.operators.moment import Began, Ended, Evidence, Moment, Turn
+from rules.operators.moment import Began, Evidence, Moment, Turn
 from rules.operators.site import Site
 
 
@@ -41,11 +40,6 @@ class Stretch(msgspec.Struct, frozen=True, omit_defaults=True):
     fired: bool = False
     spent: bool = False
     """Its finding was cleared while the condition was still true; it must become false before it counts again."""
-
-    @property
-    def exercise(self) -> Exercise:
-        """That of the message that armed it."""
-        return self.evidence[-1].exercise if self.evidence else "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +104,12 @@ tests:
             return Turn(self._arm(moment) if truth is True and moment.active else None)
         if memo.spent:
             return Turn(None if truth is False else memo)
-        if _confirms_a_trial(memo, truth, moment):
-            note = "a live message says that it is really so"
-            return Turn(self._arm(moment), ended=Ended(moment.at, moment.evidence, note) if memo.fired else None)
         if memo.fired:
             return Turn(memo)
         if not moment.active:
             return Turn(None)
         if truth is True:
             return Turn(self._take_up(memo, moment))
-        if moment.is_trial_against(memo.exercise):
-            return Turn(memo)
         if truth is None:
             return Turn(replace(memo, truth=None, false_since=None, false_until=None))
         return Turn(self._interrupt(memo, moment))
@@ -182,8 +171,3 @@ tests:
     def readings(self, moment: Moment) -> dict[str, Any]:
         """What the condition reads."""
         return self.condition.readings(moment.scene)
-
-
-def _confirms_a_trial(memo: Stretch, truth: bool | None, moment: Moment) -> bool:
-    live = moment.message is not None and moment.message.exercise == "live"
-    return truth is True and live and memo.exercise != "live"

@@ -61,6 +61,8 @@ class Moment:
     edge: bool = False
     last: Evidence | None = None
     """The latest message about the key, if any."""
+    exercise: Exercise = "live"
+    """What it is that begins now."""
 
     @property
     def active(self) -> bool:
@@ -97,10 +99,6 @@ class Moment:
             trouble=scene.trouble,
         )
 
-    def is_trial_against(self, exercise: Exercise) -> bool:
-        """Return whether a drill or test message speaks now about something that a live one began."""
-        return exercise == "live" and self.message is not None and self.message.exercise != "live"
-
 
 @dataclass(frozen=True, slots=True)
 class Began:
@@ -115,11 +113,6 @@ class Began:
     """It has already ended again, at this instant."""
     more: dict[str, Any] = field(default_factory=dict)
     """Further things worth knowing: when it was armed, when it was due."""
-
-    @property
-    def exercise(self) -> Exercise:
-        """That of the message that decided."""
-        return self.evidence[-1].exercise if self.evidence else "live"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class SequenceFields(Document):
 
     steps: tuple[SequenceStep, ...] = Field(min_length=2, max_length=10)
     within: Text
+    latest: bool = False
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -54,7 +55,8 @@ class Sequence(Operator[Runs]):
     """Messages in a given order, the last at most `within` after the first. Others may come in between.
 
     A message goes to the sequence that began first among those that wait for it, and is used once for each key.
-    A step named with `as` can be read by the conditions of later steps.
+    A step named with `as` can be read by the conditions of later steps. With `latest` a new first message takes the
+    place of the ones before it: what they said no longer counts.
     """
 
     name = "sequence"
@@ -84,6 +86,7 @@ tests:
     steps: tuple[Hearing, ...]
     names: tuple[str | None, ...]
     within: Expression
+    latest: bool
 
     @classmethod
     def read(cls, fields: SequenceFields, site: Site) -> Self:
@@ -98,7 +101,7 @@ tests:
                     site.complain(f"the name {step.name!r} is taken", f"sequence.steps[{index}].as")
                 bound[step.name] = tuple(sorted(hearing.kinds))
         names = tuple(step.name for step in fields.steps)
-        return cls(tuple(steps), names, site.duration(fields.within, "sequence.within"))
+        return cls(tuple(steps), names, site.duration(fields.within, "sequence.within"), fields.latest)
 
     def say(self, params: Mapping[str, Value]) -> str:
         """Return what it waits for."""
@@ -112,7 +115,7 @@ tests:
     @property
     def shape(self) -> str:
         """The steps."""
-        return " then ".join(step.say({}) for step in self.steps)
+        return " then ".join(step.say({}) for step in self.steps) + (" of the latest" if self.latest else "")
 
     def accept(self, memo: Runs | None, moment: Moment) -> Turn[Runs]:
         """Take the message as the next step of a run, or as the first of a new one."""
@@ -129,7 +132,8 @@ tests:
         if not moment.active or not isinstance(within, timedelta) or not self.steps[0].hears(moment):
             return Turn(memo)
         new = Run((Kept.of(moment.message),), moment.at, moment.at + within)
-        ordered = tuple(sorted((*runs, new), key=lambda run: run.started_at))
+        before = () if self.latest else runs
+        ordered = tuple(sorted((*before, new), key=lambda run: run.started_at))
         if len(ordered) > MAX_ENTRIES:
             moment.scene.trouble(f"more than {MAX_ENTRIES} sequences under way; the oldest was dropped")
             ordered = ordered[1:]

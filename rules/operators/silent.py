@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +19,9 @@ from rules.operators.base import Operator
 from rules.operators.moment import Began, Evidence, Moment, Turn
 from rules.operators.site import Hearing, Site
 
+LOOK_AGAIN: Final = timedelta(minutes=1)
+"""While something else explains a silence, so often it is looked whether it still does."""
+
 
 class SilentFields(Document):
     """Fields of `silent`."""
@@ -26,6 +29,8 @@ class SilentFields(Document):
     of: HeardList
     condition: Text | None = Field(default=None, alias="if")
     length: Text = Field(alias="for")
+    unless: Text | None = None
+    once_heard: bool = False
 
 
 class LastWord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,7 +49,9 @@ class Silent(Operator[LastWord]):
     """Nothing was heard of a registered thing for a time; one that was never heard counts too.
 
     Every message counts, repeats as well. Time in which nothing could be heard does not. It ends with the next
-    message. Where the time is not known (a device without a heartbeat) nothing is expected.
+    message. Where the time is not known (a device without a heartbeat) nothing is expected. `unless` is a condition
+    that explains the silence: as long as it is true, nothing is found. With `once_heard` what was never heard does
+    not count.
     """
 
     name = "silent"
@@ -70,6 +77,8 @@ tests:
 """
     hearing: Hearing
     length: Expression
+    unless: Expression | None
+    once_heard: bool
 
     @classmethod
     def read(cls, fields: SilentFields, site: Site) -> Self:
@@ -79,11 +88,15 @@ tests:
         return cls(
             site.hearing(fields.of, "silent.of", fields.condition),
             site.duration(fields.length, "silent.for"),
+            site.state(fields.unless, "silent.unless") if fields.unless is not None else None,
+            fields.once_heard,
         )
 
     def say(self, params: Mapping[str, Value]) -> str:
         """Return what it waits for."""
-        return f"nothing was heard for {self.length.say(params)} ({self.hearing.say(params)})"
+        unless = f", unless {self.unless.say(params)}" if self.unless else ""
+        any_more = " any more" if self.once_heard else ""
+        return f"nothing was heard{any_more} for {self.length.say(params)} ({self.hearing.say(params)}){unless}"
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -97,8 +110,8 @@ tests:
 
     @property
     def shape(self) -> str:
-        """What it listens for; the time may change under way."""
-        return self.hearing.say({})
+        """What it listens for; the time may change under way, and so may what explains the silence."""
+        return f"{self.hearing.say({})}{' once heard' if self.once_heard else ''}"
 
     def accept(self, memo: LastWord | None, moment: Moment) -> Turn[LastWord]:
         """Note that it was heard."""
@@ -115,7 +128,7 @@ tests:
         if not isinstance(length, timedelta):
             return Turn(None)
         if memo is None:
-            return Turn(LastWord(moment.at, moment.at + length))
+            return Turn(None if self.once_heard else LastWord(moment.at, moment.at + length))
         if memo.fired or (memo.overdue and not moment.active):
             return Turn(memo)
         return Turn(replace(memo, due=max(memo.heard_at + length, moment.at), overdue=False))
@@ -130,6 +143,8 @@ tests:
             return Turn(memo)
         if not moment.active:
             return Turn(replace(memo, overdue=True))
+        if self.unless is not None and self.unless(moment.scene) is True:
+            return Turn(replace(memo, due=moment.at + LOOK_AGAIN))
         evidence = () if memo.evidence is None else (memo.evidence,)
         more: dict[str, Any] = {"armed_at": plain(memo.heard_at), "due": plain(memo.due)}
         return Turn(replace(memo, fired=True), (Began(memo.due, evidence, self.readings(moment), more=more),))

@@ -69,7 +69,7 @@ def watch_the_end(waiting: tuple[Waiting, ...], moment: Moment) -> tuple[Waiting
 
 
 def _noted(each: Waiting, over: bool | None, moment: Moment) -> Waiting:
-    if over is True and each.over_since is None and not moment.is_trial_against(each.evidence.exercise):
+    if over is True and each.over_since is None:
         return replace(each, over_since=moment.at, over_until=moment.at + moment.keep)
     if over is False and each.over_until is not None and moment.at < each.over_until:
         return replace(each, over_since=None, over_until=None)

@@ -33,11 +33,22 @@ async def small_desk(sqlite_database: Database, clock: ManualClock, vault: Vault
 
 READ = {"viewer", "sro", "admin", "tester"}
 ANSWER = {"sro", "admin"}
+ADMIN = {"admin"}
 MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/api/v1/messages"): READ,
     ("POST", "/api/v1/messages"): {"admin", "device", "tester"},
     ("GET", "/api/v1/quarantine"): READ,
-    ("POST", "/api/v1/quarantine/{number}/replay"): {"admin"},
+    ("POST", "/api/v1/quarantine/{number}/replay"): ADMIN,
+    ("POST", "/api/v1/quarantine/replay"): ADMIN,
+    ("GET", "/api/v1/mappings"): READ,
+    ("GET", "/api/v1/mappings/{name}"): READ,
+    ("PUT", "/api/v1/mappings/{name}"): ADMIN,
+    ("DELETE", "/api/v1/mappings/{name}"): ADMIN,
+    ("GET", "/api/v1/hooks"): READ,
+    ("PUT", "/api/v1/hooks/{name}"): ADMIN,
+    ("DELETE", "/api/v1/hooks/{name}"): ADMIN,
+    ("GET", "/api/v1/campuses/{c}/devices"): READ,
+    ("GET", "/api/v1/campuses/{c}/devices/proposals"): READ,
     ("GET", "/api/v1/alerts"): READ,
     ("GET", "/api/v1/alerts/{number}"): READ,
     ("POST", "/api/v1/alerts/{number}/ack"): ANSWER,
@@ -51,10 +62,24 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/api/v1/campuses/{c}/state"): {"sro", "admin", "tester"},
     ("GET", "/api/v1/campuses/{c}/visits"): READ,
     ("GET", "/api/v1/rules"): READ,
+    ("GET", "/api/v1/rules/lint"): READ,
+    ("POST", "/api/v1/rules/validate"): ADMIN,
+    ("POST", "/api/v1/rules/backtest"): ADMIN,
+    ("GET", "/api/v1/rules/{rule}"): READ,
+    ("PUT", "/api/v1/rules/{rule}"): ADMIN,
+    ("DELETE", "/api/v1/rules/{rule}"): ADMIN,
+    ("PATCH", "/api/v1/rules/{rule}/params"): ADMIN,
+    ("POST", "/api/v1/rules/{rule}/mode"): ADMIN,
+    ("GET", "/api/v1/rules/{rule}/versions"): READ,
+    ("POST", "/api/v1/rules/{rule}/rollback"): ADMIN,
+    ("POST", "/api/v1/rules/{rule}/overrides"): ADMIN,
+    ("DELETE", "/api/v1/rules/{rule}/overrides"): ADMIN,
+    ("GET", "/api/v1/rules/{rule}/why"): READ,
+    ("GET", "/api/v1/rules/{rule}/shadow"): READ,
     ("GET", "/api/v1/stream"): READ,
-    ("GET", "/api/v1/tokens"): {"admin"},
-    ("POST", "/api/v1/tokens"): {"admin"},
-    ("DELETE", "/api/v1/tokens/{number}"): {"admin"},
+    ("GET", "/api/v1/tokens"): ADMIN,
+    ("POST", "/api/v1/tokens"): ADMIN,
+    ("DELETE", "/api/v1/tokens/{number}"): ADMIN,
     ("GET", "/"): READ,
     ("POST", "/alerts/{number}/ack"): ANSWER,
     ("POST", "/alerts/{number}/on-scene"): ANSWER,
@@ -64,6 +89,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
 OPEN = {("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/login", "/a/{token}")} | {
     ("POST", "/login"),
     ("POST", "/a/{token}"),
+    ("POST", "/hooks/{name}"),  # its sender shows itself by a signature or a secret, over every byte of the body
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -63,9 +64,10 @@ async def test_no_path_breaks_a_page(desk: Desk) -> None:
                 continue
             for method in methods:
                 for value in ("x", "0", "-1", "1" * 30, "%00", "%ff", "%F0%9F%92%A9", "a%2Fb", "x" * 3000):
-                    filled = path.replace("{c}", value).replace("{number}", value).replace("{token}", value)
+                    filled = re.sub(r"\{\w+\}", value, path)
                     answer = await client.request(method, filled, json={})
-                    assert answer.status_code in (404, 405, 422), (method, filled, answer.text)
+                    refused = {404, 405, 422} | ({401, 429} if path.startswith("/hooks/") else set())
+                    assert answer.status_code in refused, (method, filled, answer.text)
 
 
 @pytest.mark.parametrize(

@@ -94,3 +94,34 @@ async def test_a_payload_of_which_only_the_beginning_is_kept_cannot_be_replayed(
         answer = await client.post(f"/api/v1/quarantine/{row['id']}/replay")
     assert answer.status_code == 409
     assert "only the beginning" in answer.json()["detail"]
+
+
+async def test_all_of_one_reason_are_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.routes.quarantine.PIECE", 2)
+    for position in ("open", "closed", "open"):
+        await send(desk, "door/annex", {"position": position})
+    await send(desk, "door/nowhere", {"position": "open"})
+    await send(desk, "window/1", {"position": "open"})
+    desk.corridor.campuses = {"lincoln": lincoln(doors=[*LINCOLN["doors"], {"id": "annex", "name": "Annex"}])}
+    async with desk.client("admin") as client:
+        done = await client.post("/api/v1/quarantine/replay", json={"reason": "unknown_entity", "campus": "lincoln"})
+        heard = (await client.get("/api/v1/messages", params={"key": "annex"})).json()["items"]
+    assert done.json() == {"replayed": 4, "accepted": 3, "duplicates": 0, "quarantined": 1, "left": 0}
+    assert [each["kind"] for each in heard] == ["door.opened", "door.closed", "door.opened"]
+    untouched = [row["reason"] for row in await listed(desk) if row["replayed_at"] is None]
+    assert untouched == ["unknown_entity", "unknown_topic"]
+    async with desk.client("sro") as client:
+        refused = await client.post("/api/v1/quarantine/replay", json={"reason": "unknown_entity"})
+    assert refused.status_code == 403
+
+
+async def test_a_replay_of_many_stops_in_time_and_says_what_is_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.routes.quarantine.PIECE", 1)
+    monkeypatch.setattr("api.routes.quarantine.MOST", 2)
+    for _ in range(3):
+        await send(desk, "door/nowhere", {"position": "open"})
+    async with desk.client("admin") as client:
+        done = (await client.post("/api/v1/quarantine/replay", json={"reason": "unknown_entity"})).json()
+    assert done == {"replayed": 2, "accepted": 0, "duplicates": 0, "quarantined": 2, "left": 1}

@@ -287,6 +287,10 @@ def test_doctor_says_what_does_not_work_and_what_to_do(service: servers.Service)
     assert "Traceback" not in said.stdout + said.stderr
 
 
-def test_what_load_does_not_store_is_said(service: servers.Service) -> None:
-    said = service.command("load", str(servers.ROOT / "ingest" / "mappings"))
-    assert "CONFIG_DIR" in said.stderr
+def test_load_keeps_device_mappings_and_a_second_load_changes_nothing(service: servers.Service) -> None:
+    shipped = str(servers.ROOT / "ingest" / "mappings" / "zigbee2mqtt.yaml")
+    first, second = service.command("load", shipped), service.command("load", shipped)
+    assert "zigbee2mqtt-contact" in first.stdout
+    assert "zigbee2mqtt-contact" not in second.stdout
+    assert not first.stderr
+    assert not second.stderr

@@ -9,7 +9,7 @@ import pytest
 from core.database import Database
 from core.messages import Heard
 from ingest import quarantine
-from ingest.quarantine import Unread
+from ingest.quarantine import Again, Unread
 from tests.conftest import START
 
 DOOR = "campus/lincoln/door/gym-east"
@@ -39,14 +39,16 @@ async def test_a_batch_is_kept_as_it_came(database: Database) -> None:
         START,
     )
     assert (first.retained, first.replayed_at, first.is_whole) == (False, None, True)
-    assert second.heard == Heard(DOOR, b"\xff\x00", retained=True, trial_only=True)
+    assert second.again == Again(
+        DOOR, b"\xff\x00", True, True, second.id, True, received_at=START, reason="invalid_field: position"
+    )
 
 
 async def test_what_is_too_large_is_cut_and_its_size_noted(database: Database) -> None:
     await keep(database, unread("too_large", b"x" * 100_000))
     async with database.reading() as session:
         (row,) = await quarantine.find(session)
-    assert (len(row.payload), row.size, row.is_whole) == (64 * 1024, 100_000, False)
+    assert (len(row.payload), row.size, row.is_whole) == (1024, 100_000, False)
 
 
 async def test_no_text_is_too_odd_to_be_kept(database: Database) -> None:
@@ -89,7 +91,7 @@ async def test_what_was_replayed_is_counted_no_more(database: Database) -> None:
     await keep(database, unread("bad_json"), unread("unknown_entity: a"), unread("unknown_entity: b", campus="annex"))
     async with database.transaction() as session:
         newest, *_ = await quarantine.find(session, reason="bad_json")
-        await quarantine.mark_replayed(session, newest.id, START + timedelta(hours=1))
+        await quarantine.mark_replayed(session, [newest.id], START + timedelta(hours=1))
     async with database.reading() as session:
         assert await quarantine.count_by_reason(session) == {"unknown_entity": 2}
         assert await quarantine.count_by_reason(session, campus="annex") == {"unknown_entity": 1}
@@ -97,14 +99,60 @@ async def test_what_was_replayed_is_counted_no_more(database: Database) -> None:
     assert row.replayed_at == START + timedelta(hours=1)
 
 
-@pytest.mark.parametrize(
-    ("before", "most", "left"), [(30.0, 100, 2), (0.0, 100, 4), (0.0, 3, 3), (0.0, 0, 0), (30.0, 1, 1), (90.0, 100, 0)]
-)
-async def test_the_old_and_the_too_many_are_forgotten(database: Database, before: float, most: int, left: int) -> None:
-    await keep(database, unread(), unread())
-    await keep(database, unread(), unread(), after=60)
+async def test_what_waits_for_a_replay_is_handed_out_in_its_order(database: Database) -> None:
+    await keep(database, *(unread(f"unknown_entity: {number}") for number in range(4)))
+    await keep(database, unread("unknown_entity: large", b"x" * 100_000), unread("bad_json"))
     async with database.transaction() as session:
-        gone = await quarantine.purge(session, START + timedelta(seconds=before), most)
-    async with database.reading() as session:
-        assert len(await quarantine.find(session)) == left
+        newest = await quarantine.newest(session)
+        first, second = await quarantine.waiting(session, reason="unknown_entity", up_to=newest, limit=2)
+        await quarantine.mark_replayed(session, [first.id], START)
+        left = await quarantine.waiting(session, reason="unknown_entity", up_to=newest, limit=5)
+        assert await quarantine.count_waiting(session, reason="unknown_entity", up_to=newest) == 3
+        assert await quarantine.count_waiting(session, reason="unknown_entity", up_to=second.id) == 1
+        assert await quarantine.count_waiting(session, reason="unknown_entity", campus="annex", up_to=newest) == 0
+    assert [row.reason[-1] for row in (first, *left)] == ["0", "1", "2", "3"]
+
+
+async def test_what_a_replay_cannot_read_either_is_as_old_as_it_was(database: Database) -> None:
+    await keep(database, unread())
+    async with database.transaction() as session:
+        (row,) = await quarantine.find(session)
+        await quarantine.keep(session, [Unread(row.again, "lincoln", "bad_json")], START + timedelta(days=29))
+        assert [each.received_at for each in await quarantine.find(session)] == [START, START]
+
+
+@pytest.mark.parametrize(
+    ("before", "rows", "size", "left"),
+    [
+        (30.0, 100, 10_000, 2),
+        (0.0, 100, 10_000, 4),
+        (0.0, 3, 10_000, 3),
+        (0.0, 0, 10_000, 0),
+        (30.0, 1, 10_000, 1),
+        (90.0, 100, 10_000, 0),
+        (0.0, 100, 4000, 4),
+        (0.0, 100, 3999, 3),
+        (0.0, 100, 999, 0),
+    ],
+)
+async def test_the_old_the_too_many_and_the_too_large_are_forgotten(
+    database: Database, before: float, rows: int, size: int, left: int
+) -> None:
+    await keep(database, unread(payload=b"x" * 1000), unread(payload=b"x" * 1000))
+    await keep(database, unread(payload=b"x" * 1000), unread(payload=b"x" * 1000), after=60)
+    async with database.transaction() as session:
+        newest, *_ = await quarantine.find(session)
+        up_to = await quarantine.overflow(session, max_rows=rows, max_bytes=size)
+        gone = await quarantine.purge(session, START + timedelta(seconds=before), up_to=up_to)
+        assert [row.id for row in await quarantine.find(session)] == [newest.id - n for n in range(left)]
     assert gone == 4 - left
+
+
+async def test_a_purge_goes_in_pieces_the_oldest_first(database: Database) -> None:
+    await keep(database, *(unread(f"bad_json: {number}") for number in range(5)))
+    async with database.transaction() as session:
+        newest, *_ = await quarantine.find(session)
+        assert await quarantine.purge(session, START, up_to=newest.id - 1, limit=3) == 3
+        assert [row.reason[-1] for row in await quarantine.find(session)] == ["4", "3"]
+        assert await quarantine.purge(session, START, up_to=newest.id - 1, limit=3) == 1
+        assert await quarantine.purge(session, START, up_to=newest.id - 1, limit=3) == 0

@@ -16,9 +16,10 @@ import pytest
 from app.broker import EmbeddedBroker
 from core.clock import ManualClock, SystemClock, stopwatch
 from core.errors import BadInput, Unavailable
+from ingest import decode
 from simulators.play import BrokerAddress, play
 from simulators.scenarios import LIBRARY, read_scenario
-from simulators.utterance import Utterance
+from simulators.utterance import TRIAL, Utterance
 from tests import servers
 from tests.conftest import START
 
@@ -75,7 +76,7 @@ async def embedded() -> AsyncIterator[EmbeddedBroker]:
 
 async def test_a_thousand_messages_arrive_in_their_order(mosquitto: servers.Mosquitto) -> None:
     async with listener(mosquitto.url()) as hears:
-        address = BrokerAddress.parse(mosquitto.url("sensors"))
+        address = BrokerAddress.parse(mosquitto.url("tester"))
         summary = await play(steady(1000), address, SystemClock(), start=START, speed=inf)
         await hears.wait_for(1000)
     assert (summary.sent, summary.acknowledged) == (1000, 1000)
@@ -134,6 +135,21 @@ async def test_two_runs_of_the_same_stream_have_different_ids(embedded: Embedded
         await hears.wait_for(4)
     assert len({payload["id"] for _, payload in hears.heard}) == 4
     assert all("exercise" not in payload for _, payload in hears.heard)
+    assert {topic for topic, _ in hears.heard} == {"campus/lincoln/door/gym-east"}
+
+
+async def test_what_is_not_live_is_said_below_trial_whatever_it_is(mosquitto: servers.Mosquitto) -> None:
+    maker = Utterance(at=START, topic="zigbee2mqtt/Gym East", payload={"contact": False}, own=False)
+    async with listener(mosquitto.url()) as hears:
+        address = BrokerAddress.parse(mosquitto.url("tester"))
+        await play([*steady(1), maker], address, SystemClock(), start=START, speed=inf)
+        await play(steady(1), address, SystemClock(), start=START, speed=inf, exercise="drill")
+        await hears.wait_for(2)
+        await asyncio.sleep(0.1)
+    # The maker's topic is nobody's to rehearse on: the broker drops it, and the decoder would not know it.
+    said = [(topic, payload["exercise"]) for topic, payload in hears.heard]
+    assert said == [("trial/campus/lincoln/door/gym-east", "test"), ("trial/campus/lincoln/door/gym-east", "drill")]
+    assert TRIAL == decode.TRIAL
 
 
 async def test_what_a_lost_broker_has_not_acknowledged_is_sent_again(mosquitto: servers.Mosquitto) -> None:
@@ -146,7 +162,7 @@ async def test_what_a_lost_broker_has_not_acknowledged_is_sent_again(mosquitto: 
             mosquitto.stop(kill=True)
             mosquitto.start()
 
-    address = BrokerAddress.parse(mosquitto.url("sensors"))
+    address = BrokerAddress.parse(mosquitto.url("tester"))
     summary = await play(steady(600), address, SystemClock(), start=START, speed=inf, progress=lose)
     assert lost
     assert summary.acknowledged == 600

@@ -142,6 +142,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_deliveries_lane_due_at"), ["lane", "due_at"], unique=False)
 
     op.create_table(
+        "device_health",
+        sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("device", sa.String(), nullable=False),
+        sa.Column("last_seen", UtcTime(), nullable=False),
+        sa.Column("messages", BigId, nullable=False),
+        sa.Column("duplicates", BigId, nullable=False),
+        sa.Column("late", BigId, nullable=False),
+        sa.Column("skewed", BigId, nullable=False),
+        sa.Column("lost", BigId, nullable=False),
+        sa.Column("seq", BigId, nullable=True),
+        sa.Column("boot", sa.String(), nullable=True),
+        sa.Column("offsets", Json, nullable=False),
+        sa.PrimaryKeyConstraint("campus", "device", name=op.f("pk_device_health")),
+    )
+    op.create_table(
         "endpoint_health",
         sa.Column("campus", sa.String(), nullable=False),
         sa.Column("person", sa.String(), nullable=False),
@@ -154,12 +169,13 @@ def upgrade() -> None:
     op.create_table(
         "engines",
         sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("exercise", sa.String(), nullable=False),
         sa.Column("watermark", UtcTime(), nullable=False),
         sa.Column("alive_at", UtcTime(), nullable=False),
         sa.Column("started", UtcTime(), nullable=False),
         sa.Column("since", UtcTime(), nullable=False),
         sa.Column("shapes", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("campus", name=op.f("pk_engines")),
+        sa.PrimaryKeyConstraint("campus", "exercise", name=op.f("pk_engines")),
     )
     op.create_table(
         "facts",
@@ -188,6 +204,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_feed_at"), ["at"], unique=False)
 
     op.create_table(
+        "hooks",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("changed_at", UtcTime(), nullable=False),
+        sa.Column("changed_by", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_hooks")),
+    )
+    op.create_table(
         "link_tokens",
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("alert", sa.Integer(), nullable=False),
@@ -201,6 +225,20 @@ def upgrade() -> None:
     with op.batch_alter_table("link_tokens", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_link_tokens_alert"), ["alert"], unique=False)
         batch_op.create_index(batch_op.f("ix_link_tokens_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "mappings",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=True),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("created_by", sa.String(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_mappings")),
+    )
+    with op.batch_alter_table("mappings", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_mappings_revision"), ["revision"], unique=False)
 
     op.create_table(
         "messages",
@@ -223,6 +261,13 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_messages_received_at"), ["received_at"], unique=False)
 
+    op.create_table(
+        "proposals",
+        sa.Column("topic", sa.String(), nullable=False),
+        sa.Column("heard_at", UtcTime(), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("topic", name=op.f("pk_proposals")),
+    )
     op.create_table(
         "quarantine",
         sa.Column("id", BigId, autoincrement=True, nullable=False),
@@ -259,22 +304,24 @@ def upgrade() -> None:
     op.create_table(
         "rule_facts",
         sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("exercise", sa.String(), nullable=False),
         sa.Column("entity", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("facts", sa.Text(), nullable=True),
         sa.Column("last", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("campus", "entity", "id", name=op.f("pk_rule_facts")),
+        sa.PrimaryKeyConstraint("campus", "exercise", "entity", "id", name=op.f("pk_rule_facts")),
     )
     op.create_table(
         "rule_states",
         sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("exercise", sa.String(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("shape", sa.Text(), nullable=False),
         sa.Column("due_at", UtcTime(), nullable=True),
         sa.Column("firing", sa.Boolean(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("campus", "rule", "key", name=op.f("pk_rule_states")),
+        sa.PrimaryKeyConstraint("campus", "exercise", "rule", "key", name=op.f("pk_rule_states")),
     )
     op.create_table(
         "rules",
@@ -410,17 +457,23 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_quarantine_campus_received_at"))
 
     op.drop_table("quarantine")
+    op.drop_table("proposals")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_messages_received_at"))
         batch_op.drop_index(batch_op.f("ix_messages_campus_kind_key_at"))
         batch_op.drop_index(batch_op.f("ix_messages_campus_at"))
 
     op.drop_table("messages")
+    with op.batch_alter_table("mappings", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_mappings_revision"))
+
+    op.drop_table("mappings")
     with op.batch_alter_table("link_tokens", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_link_tokens_expires_at"))
         batch_op.drop_index(batch_op.f("ix_link_tokens_alert"))
 
     op.drop_table("link_tokens")
+    op.drop_table("hooks")
     with op.batch_alter_table("feed", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_feed_at"))
 
@@ -431,6 +484,7 @@ def downgrade() -> None:
     op.drop_table("facts")
     op.drop_table("engines")
     op.drop_table("endpoint_health")
+    op.drop_table("device_health")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_deliveries_lane_due_at"))
         batch_op.drop_index(batch_op.f("ix_deliveries_alert"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.campus import Campus
 from core.facts import CampusFacts, DeviceFacts, DoorFacts, Facts, GatheringFacts, VisitFacts
 from core.messages import (
+    MAX_COUNTERS,
     AttendanceCounted,
     AttendanceEntered,
     AttendanceLeft,
@@ -414,3 +415,72 @@ def test_a_visit_ends_where_its_latest_word_says_in_whatever_order_the_words_com
 
 def _facts(world: World) -> dict[tuple[str, str], Facts]:
     return {(facts.entity, facts.id): facts for entity in ("door", "device") for facts in world.of(entity)}
+
+
+# ------------------------------------------------------------------------------------- counters that only count up
+def totals(*readings: tuple[float, int], kind: type[Message] = AttendanceEntered, **fields: Any) -> list[Message]:
+    return [said(kind, at, total=total, **fields) for at, total in readings]
+
+
+def test_of_a_running_total_only_the_growth_counts_and_the_first_reading_tells_where_it_stands() -> None:
+    assert gathering(*totals((0, 72))).count == 0
+    assert gathering(*totals((0, 72), (60, 75))).count == 3
+    assert gathering(*totals((0, 72), (60, 75)), *totals((0, 10), (60, 12), kind=AttendanceLeft)).count == 1
+
+
+def test_a_total_that_is_lost_or_heard_twice_costs_no_head_and_makes_none() -> None:
+    every = totals((0, 72), (60, 75), (120, 90))
+    assert gathering(*every).count == gathering(every[0], every[2]).count == 18
+    assert gathering(*every, *every, every[2]).count == 18
+
+
+def test_an_older_total_that_arrives_late_counts_nothing() -> None:
+    first, second, third = totals((0, 72), (60, 75), (120, 90))
+    assert gathering(first, third, second).count == 18
+
+
+def test_a_total_that_has_become_less_was_set_to_nought() -> None:
+    assert gathering(*totals((0, 500), (60, 3))).count == 3
+
+
+def test_a_total_goes_around_at_its_bound() -> None:
+    assert gathering(*totals((0, 2**24 - 2), (60, 3), wraps_at=2**24)).count == 5
+    assert gathering(*totals((0, 9000), (60, 3), wraps_at=2**24)).count == 3, "far from its bound it was set to 0"
+
+
+def test_a_total_that_leaps_beyond_any_crowd_is_not_believed_and_counting_goes_on_from_there() -> None:
+    assert gathering(*totals((0, 5), (60, 2**40), (120, 2**40 + 4))).count == 4
+
+
+def test_each_gate_has_its_own_total() -> None:
+    west, east = totals((0, 10), (60, 12), gate="west"), totals((0, 300), (60, 304), gate="east")
+    assert gathering(west[0], east[0], west[1], east[1]).count == 6
+
+
+def test_a_total_from_before_a_recount_is_in_it_already() -> None:
+    recount = said(AttendanceCounted, 90, count=200)
+    assert gathering(*totals((0, 72), (60, 75)), recount, *totals((120, 80))).count == 205
+    assert gathering(*totals((0, 72)), recount, *totals((60, 75), (120, 80))).count == 205
+
+
+def test_a_kept_copy_of_a_total_counts_and_one_of_heads_does_not() -> None:
+    assert gathering(*totals((0, 72), (60, 75), initial=True)).count == 3
+    assert gathering(said(AttendanceEntered, 0, count=4, initial=True)).count == 0
+
+
+def test_no_more_counters_are_remembered_than_a_gathering_can_have() -> None:
+    facts = gathering(*(said(AttendanceEntered, n, total=n, gate=f"gate-{n}") for n in range(MAX_COUNTERS + 50)))
+    assert len(facts.totals) == MAX_COUNTERS
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.booleans()), max_size=30))
+def test_whatever_is_lost_or_doubled_the_heads_are_those_of_the_last_total(steps: list[tuple[int, bool, bool]]) -> None:
+    shown, messages = 1000, list(totals((0, 1000)))
+    for number, (heads, lost, doubled) in enumerate(steps):
+        shown += heads
+        message = said(AttendanceEntered, number + 1, total=shown)
+        messages += [] if lost else [message, message] if doubled else [message]
+    last = messages[-1]
+    assert isinstance(last, AttendanceEntered)
+    assert last.total is not None
+    assert gathering(*messages).count == last.total - 1000

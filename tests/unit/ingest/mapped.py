@@ -15,6 +15,7 @@ from ingest.mapping import Mapping, read_mappings, shipped
 from tests.campuses import lincoln
 from tests.conftest import START
 
+KEY = b"a key that only the tests know"
 CONTACT = """
 id: contact
 match: {topic: "sensors/{device}"}
@@ -41,7 +42,7 @@ def sourced(*sources: str, device: str | None = None) -> Campus:
 
 def decoder(campuses: Sequence[Campus], found: Sequence[Mapping] | None = None) -> Decoder:
     read = shipped() if found is None else found
-    return Decoder(campuses, read, prefix="campus", lateness=timedelta(seconds=1))
+    return Decoder(campuses, read, prefix="campus", lateness=timedelta(seconds=1), pseudonym_key=KEY)
 
 
 def hear(reader: Decoder, topic: str, payload: bytes | str, **heard: Any) -> list[Message]:

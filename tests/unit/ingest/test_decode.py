@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import fuzz
 from core import wire
-from core.campus import Campus
 from core.clock import stopwatch
 from core.messages import KINDS, Heard, Message, own_fields
 from core.wire import Refused
@@ -289,6 +289,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "state": st.sampled_from(["normal", "hold", "lockdown"]),
     "unlocked": st.integers(0, 9),
     "screening": st.sampled_from(["clear", "possible"]),
+    **dict.fromkeys(("total", "wraps_at"), st.integers(0, 2**53)),
     **dict.fromkeys(("badge_expires", "start", "expected_out"), st.just("2026-11-24T16:30:00Z")),
 }
 
@@ -325,36 +326,10 @@ def test_what_a_device_says_is_what_is_read(said: tuple[type[Message], str, dict
     assert [msgspec.json.decode(msgspec.json.encode(each), type=type(each)) for each in found] == found
 
 
-TOPICS = [DOOR, f"trial/{DOOR}", "campus/lincoln/visitor/lobby", "campus/lincoln/attendance/winter-concert",
-    "campus/lincoln/device/gym-east-contact", "campus/lincoln/campus/state",
-    *sorted({example.topic for mapping in shipped() for example in mapping.document.examples})]  # fmt: skip
-SAMPLES = [
-    *(json.dumps(kind.example["payload"]).encode() for kind in KINDS.values()),
-    *(
-        example.payload.encode() if isinstance(example.payload, str) else json.dumps(example.payload).encode()
-        for mapping in shipped()
-        for example in mapping.document.examples
-    ),
-]
-
-
-def everything() -> Campus:
-    """Return a campus that names every source of every example, so that their payloads are read to the end."""
-    found: dict[str, None] = {}
-    for mapping in shipped():
-        for example in mapping.document.examples:
-            taken = mapping.match(example.topic)
-            if taken is None or mapping.is_silent:
-                continue
-            root = example.payload
-            for source, _ in mapping.elements(root, taken):
-                found[f"{source}?{example.wiring}" if example.wiring else f"{source}"] = None
-    return sourced(*found)
-
-
-EVERYTHING = decoder(
-    [lincoln(), everything().model_copy(update={"campus": lincoln().campus.model_copy(update={"id": "all"})})]
-)
+SAMPLED = fuzz.samples()
+TOPICS = [f"trial/{DOOR}", *sorted({topic for topic, _ in SAMPLED})]
+SAMPLES = [payload for _, payload in SAMPLED]
+EVERYTHING = decoder([lincoln(), fuzz.everything()])
 
 
 @given(st.sampled_from(TOPICS) | st.text(max_size=60), st.binary(max_size=200))

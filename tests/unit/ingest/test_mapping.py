@@ -8,6 +8,7 @@ import pytest
 
 from core.documents import parse
 from core.errors import BadInput
+from core.world import World
 from ingest.mapping import Mapping, filters, mapping_schema, read_mappings, run_examples, shipped
 from tests.unit.ingest.mapped import CONTACT, decoder, hear, mappings, refusal, sourced, told
 
@@ -223,3 +224,113 @@ value: {path: value, as: int, map: {0: closed, 1: open}}
             "position": "open", "door": "door-0", "device": "door-0", "battery_pct": 75, "tamper": True,
         }  # fmt: skip
         assert tampered.kind == "device.tampered"
+
+
+COUNTER = """
+id: counter
+match: {topic: "count/{device}"}
+each: "line_{line:*}_{way:*}"
+source: count/{device}/{line}
+emit: attendance.count
+counter: {kind: period, direction: {by: way}}
+dedupe: {keys: [$.id]}
+time: {path: $.at, formats: [iso]}
+"""
+HOOK = """
+id: hook
+match: {topic: hooks/acme}
+auth: {hmac: {header: X-Signature}}
+source: acme/{door}
+capture: {door: door}
+emit: door.access
+value: {path: granted, as: bool, map: {true: granted, false: denied}}
+drop: [holder]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "change", "where", "words"),
+    [
+        (COUNTER, ("counter: {kind: period, direction: {by: way}}\n", ""), "counter", "is required"),
+        (COUNTER, ("emit: attendance.count", "emit: door.position"), "counter", "goes with `emit: attendance.count`"),
+        (COUNTER, ("by: way", "by: direction"), "counter.direction.by", "does not take the name 'direction'"),
+        (COUNTER, ("{by: way}", "{}"), "counter.direction", "in, out, or by"),
+        (COUNTER, ("direction: {by: way}", "wrap: 100"), "counter.direction", "every other counter has one"),
+        (COUNTER, ("kind: period", "kind: gauge"), "counter.direction", "a gauge has no direction"),
+        (COUNTER, ("kind: period", "kind: period, wrap: 100"), "counter.wrap", "only a cumulative total"),
+        (COUNTER, ("keys: [$.id]", "unchanged: true"), "dedupe.unchanged", "as many heads again"),
+        (COUNTER, ("keys: [$.id]", "window: 1h"), "dedupe", "says keys"),
+        (COUNTER, ("keys: [$.id]", "keys: [$.id], window: 7d"), "dedupe.window", "from 1s to 24h"),
+        (COUNTER, ("path: $.at", "zone: UTC"), "time", "one of path and interval"),
+        (COUNTER, ("path: $.at", "path: $.at, interval: {from: a, to: b}"), "time", "one of path and interval"),
+        (COUNTER, ("formats: [iso]", 'formats: ["%H:%M"]'), "time.formats[0]", "year, month and day"),
+        (COUNTER, ("formats: [iso]", "formats: [iso], zones: {PDT: west}"), "time.zones.PDT", "-07:00"),
+        (COUNTER, ("each: ", "value: {path: x}\neach: "), "value", "a counter has none"),
+        (HOOK, ("auth: {hmac: {header: X-Signature}}\n", ""), "auth", "taken from anybody"),
+        (HOOK, ("{hmac: {header: X-Signature}}", "{}"), "auth", "one of hmac and token"),
+        (HOOK, ("X-Signature}", 'X-Signature, signed: "{timestamp}{body}"}'), "auth.hmac", "where it stands"),
+        (HOOK, ("hooks/acme", '"hooks/{name}"'), "match.topic[0]", "a plain name"),
+        (HOOK, ("topic: hooks/acme", "topic: [hooks/acme, acme/x]"), "match.topic", "different things"),
+        (HOOK, ("hooks/acme", "acme/hook"), "auth", "what a broker delivers"),
+        (HOOK, ("drop: [holder]", "drop: [granted]"), "drop", "is used by this mapping"),
+        (HOOK, ("drop: [holder]", 'drop: ["a[0]"]'), "drop[0]", "does not end in a key"),
+        (HOOK, ("drop: [holder]", "decode: text\ndrop: [holder]"), "drop", "needs `decode: json`"),
+        (HOOK, ("drop: [holder]", "gateway_of: acme"), "gateway_of", "tells device.kind"),
+        (HOOK, ("drop: [holder]", "dedupe: {unchanged: true}"), "dedupe.unchanged", "tells events"),
+        (HOOK, ("path: granted", "anew: true, path: granted"), "value.anew", "is for door.position"),
+    ],
+)
+def test_what_is_wrong_with_the_rest_of_the_language_is_said_too(
+    text: str, change: tuple[str, str], where: str, words: str
+) -> None:
+    changed = text.replace(*change)
+    assert changed != text
+    with pytest.raises(BadInput) as wrong:
+        mappings(changed)
+    assert words in str([each.message for each in wrong.value.problems if each.where == where])
+
+
+def test_these_are_right() -> None:
+    for text in (COUNTER, HOOK, CONTACT):
+        assert mappings(text)
+
+
+def test_a_source_may_have_another_name() -> None:
+    found = mappings(CONTACT + "alias: {sensors/0x00158d: gym-east}")
+    campus = sourced("gym-east")
+    assert told(hear(decoder([campus], found), "sensors/0x00158d", '{"open": true}')) == [("door.opened", "door-0")]
+    assert found[0].names("gym-east")
+
+
+def test_copies_that_the_broker_keeps_may_be_left_out() -> None:
+    reader = decoder([sourced("sensors/x")], mappings(CONTACT + "retained: ignore"))
+    assert hear(reader, "sensors/x", '{"open": true}', retained=True) == []
+    assert told(hear(reader, "sensors/x", '{"open": true}')) == [("door.opened", "door-0")]
+
+
+def test_a_payload_that_a_mapping_excludes_is_anothers() -> None:
+    picky = CONTACT.replace('"sensors/{device}"', '"sensors/{device}", unless: {kind: [lamp]}')
+    reader = decoder([sourced("sensors/x")], mappings(picky))
+    assert told(hear(reader, "sensors/x", '{"open": true, "kind": "door"}')) == [("door.opened", "door-0")]
+    assert "no mapping of this topic knows" in refusal(reader, "sensors/x", '{"open": true, "kind": "lamp"}')
+
+
+def test_more_readings_than_a_device_can_have_are_refused() -> None:
+    many = CONTACT.replace("source: sensors/{device}", 'each: "[*]"\nsource: sensors/{device}')
+    said = refusal(decoder([sourced("sensors/x")], mappings(many)), "sensors/x", json.dumps([{"open": True}] * 501))
+    assert said == "invalid_field: more than 500 readings in one payload"
+
+
+def test_what_happened_too_long_ago_is_a_recording() -> None:
+    strict = CONTACT.replace("formats: [iso, epoch_ms]", "formats: iso, refuse_after: 1h")
+    reader = decoder([sourced("sensors/x")], mappings(strict))
+    assert hear(reader, "sensors/x", '{"open": true, "time": "2026-11-24T13:30:00Z"}')
+    said = refusal(reader, "sensors/x", '{"open": true, "time": "2026-11-24T12:30:00Z"}')
+    assert said == 'invalid_field: time: "2026-11-24T12:30:00Z" is more than 1h ago'
+
+
+def test_a_device_that_never_says_closed_opens_anew_each_time() -> None:
+    text = CONTACT.replace("path: open, map: {true: open, false: closed}, missing: skip", "always: open, anew: true")
+    reader, world = decoder([sourced("sensors/x")], mappings(text)), World(sourced("sensors/x"))
+    edges = [(message.kind, world.apply(message)) for _ in range(2) for message in hear(reader, "sensors/x", "{}")]
+    assert edges == [("door.closed", False), ("door.opened", True)] * 2

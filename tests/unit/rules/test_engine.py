@@ -10,6 +10,7 @@ from core.campus import Campus
 from core.findings import Finding
 from core.world import World
 from rules.engine import Engine
+from rules.judge import Judge
 from rules.language.scene import Scene
 from rules.plan import Index, lay_out
 from rules.replay import as_line, replay
@@ -178,9 +179,9 @@ def test_bad_arithmetic_is_counted_and_fires_nothing(campus: Campus) -> None:
     assert engine.health == {"r": "division by zero at column 1 (2 times)"}
 
 
-def test_more_keys_than_an_engine_holds_are_told(campus: Campus, held: Rule) -> None:
+def test_more_keys_than_an_engine_holds_are_told(campus: Campus, held: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judge, "max_keys", 1)
     engine = started(campus, held)
-    engine.max_keys = 1
     engine.accept(opened("main", 0))
     engine.accept(opened("office", 1))
     assert short(engine.advance(at(99))) == ["firing main 60"]

@@ -300,7 +300,7 @@ def test_a_drill_carries_its_mark_and_never_ends_the_real_thing(plain: Campus, h
 
 def test_a_drill_never_stands_in_the_way_of_the_real_thing(plain: Campus, held: Rule) -> None:
     found = run(plain, [held], opened("main", 0, exercise="drill"), opened("main", 90), until=151)
-    assert short(found) == ["firing main 60", "resolved main 90", "firing main 150"]
+    assert short(found) == ["firing main 60", "resolved main 150", "firing main 150"]
     assert [each.exercise for each in found] == ["drill", "drill", "live"]
 
 

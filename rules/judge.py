@@ -1,0 +1,459 @@
+"""Judges one campus by its rules: messages and time in, findings out. Pure: no clock, no files, no database.
+
+What is live has one judge, each exercise under way another (see `rules.engine`).
+
+Two views of the campus are kept. `now` takes every message in as it arrives; rules that judge on arrival look at
+it, and so do people. The settled view takes messages in order of event time, once the watermark has passed them;
+everything else is judged there, so that the order of arrival makes no difference. Timers, calendars and messages
+are handled in one order of time; of the same instant, messages come first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import structs
+
+from core.campus import Campus
+from core.facts import FACTS
+from core.findings import Finding
+from core.messages import Exercise, Message
+from core.world import World
+from rules.language.scene import Scene
+from rules.operators.moment import Evidence, Moment
+from rules.plan import Index, Plan, lay_out
+from rules.report import report
+from rules.runnable import Rule
+from rules.saved import Changes, Position, Saved, SavedState, SettledFacts, read_state, write_state
+from rules.spell import Action, KeyState, Signal, close, turn
+from rules.timetable import Timer, Timetable, What
+
+FORGET_VISITS: Final = timedelta(days=7)
+"""So long after its last message a visit that has ended is forgotten here; the journal and the state rows keep it."""
+_BLANK: Final = KeyState()
+
+
+class Judge:
+    """Judges one campus. `now` is what is true as far as anybody has told us.
+
+    The judge of an exercise finds everything, and says only what is not live: `is_live` answers whether the live
+    judge has found a rule and key too.
+    """
+
+    max_keys = 100_000
+    """So many keys it remembers; a new one beyond them is not taken up, and the rule's health says so."""
+
+    def __init__(
+        self,
+        campus: Campus,
+        rules: Sequence[Rule],
+        *,
+        started: datetime,
+        exercise: Exercise = "live",
+        is_live: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        self.campus = campus
+        self.exercise: Exercise = exercise
+        self._is_live = is_live
+        self.now = World(campus)
+        self._settled = World(campus)
+        self._last: dict[tuple[str, str], Evidence] = {}
+        self._watermark = self._started = self._since = started
+        self._blind_until = started
+        self._buffer: list[tuple[datetime, str, int, int, Message]] = []
+        self._arrivals = 0
+        self._found: list[Finding] = []
+        self._dirty: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str]] = set()
+        self._forgotten: set[tuple[str, str]] = set()
+        self._plans: dict[str, Plan] = {}
+        self._keys = 0
+        self._lay_out(rules)
+        self._start_timers()
+        self._seed(self._plans)
+
+    @property
+    def watermark(self) -> datetime:
+        """Everything up to this instant of event time has been judged."""
+        return self._watermark
+
+    @property
+    def started(self) -> datetime:
+        """When it began; of an exercise, when that began."""
+        return self._started
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules that run."""
+        return tuple(plan.rule for plan in self._plans.values())
+
+    @property
+    def next_due(self) -> datetime | None:
+        """The next instant that the watermark must pass for something to happen; None: nothing waits."""
+        waits = [self._buffer[0][0] if self._buffer else None, self._timetable.next_at]
+        return min((each for each in waits if each is not None), default=None)
+
+    @property
+    def health(self) -> dict[str, str]:
+        """What is wrong, by rule."""
+        return {rule: plan.health for rule, plan in self._plans.items() if plan.health}
+
+    # ---------------------------------------------------------------------------------------- messages and time
+    def accept(self, message: Message) -> list[Finding]:
+        """Take a new message in; return the findings that begin or end by it at once."""
+        known = max(message.at, self._watermark, self._blind_until)
+        self._tell(message, known, self.now, self._on_arrival)
+        if message.at <= self._watermark:
+            self._settle(message)
+            self._run(self._watermark)
+        else:
+            self._await(message)
+        return self._take_found()
+
+    def advance(self, watermark: datetime) -> list[Finding]:
+        """Let event time go on to `watermark`; return what that begins or ends. Time never goes back."""
+        if watermark > self._watermark:
+            self._run(watermark)
+            self._watermark = watermark
+        return self._take_found()
+
+    def _await(self, message: Message) -> None:
+        self._arrivals += 1
+        order = -1 if message.seq is None else message.seq
+        heapq.heappush(self._buffer, (message.at, message.source, order, self._arrivals, message))
+
+    def _run(self, until: datetime) -> None:
+        while True:
+            told = self._buffer[0][0] if self._buffer and self._buffer[0][0] <= until else None
+            timer = self._timetable.next_at
+            if told is not None and (timer is None or told <= timer):
+                message = heapq.heappop(self._buffer)[-1]
+                self._watermark = max(self._watermark, message.at)
+                self._settle(message)
+            elif timer is not None and timer <= until:
+                self._watermark = max(self._watermark, timer)
+                self._ring(self._timetable.pop())
+            else:
+                return
+
+    def _settle(self, message: Message) -> None:
+        known = max(message.at, self._watermark, self._blind_until)
+        self._tell(message, known, self._settled, self._in_order)
+
+    def _tell(self, message: Message, known: datetime, world: World, index: Index) -> None:
+        edge = world.apply(message)
+        if edge and world is self._settled and message.about in FACTS:
+            self._last[message.about, message.key] = Evidence.of(message)
+            self._told.add((message.about, message.key))
+        for plan, key in index.hearers(message):
+            if edge or plan.rule.operator.repeats:
+                self._turn(plan, key, "accept", message.at, known, message, edge=edge)
+        for plan, key in index.watchers(message.tells()):
+            self._turn(plan, key, "judge", message.at, known, message, edge=edge)
+
+    def _turn(
+        self,
+        plan: Plan,
+        key: str,
+        action: Action,
+        at: datetime,
+        known: datetime,
+        message: Message | None = None,
+        *,
+        edge: bool = False,
+    ) -> None:
+        if plan.aside:
+            return
+        before = plan.states.get(key, _BLANK)
+        try:
+            moment = self._moment(plan, key, at, known, message, edge)
+            after, signals = turn(plan.rule, before, moment, action)
+            if action == "wake" and after == before:
+                raise RuntimeError(f"{plan.rule.operator.name} was woken at {at} and did nothing")
+            self._say(plan, key, signals, moment)
+        except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
+            plan.aside = f"{type(error).__name__}: {error}"
+            return
+        if after != before:
+            self._remember(plan, key, after)
+        self._timetable.wake(plan, key)
+        if known > at and action != "wake" and plan.rule.pace:
+            # Late news is judged at its own time, and then at every opening and closing it has missed since.
+            self._timetable.look(plan, at, key=key, until=self._watermark)
+
+    def _say(self, plan: Plan, key: str, signals: Iterable[Signal], moment: Moment) -> None:
+        # Of an exercise only what is its own: the rest is live, and said already.
+        own = [each for each in signals if each.spell.exercise == self.exercise]
+        self._found += [report(plan.rule, key, each, moment.scene, moment.known) for each in own]
+
+    def _moment(
+        self, plan: Plan, key: str, at: datetime, known: datetime, message: Message | None, edge: bool
+    ) -> Moment:
+        rule = plan.rule
+        world = self.now if rule.operator.on_arrival else self._settled
+        scene = Scene(self.campus, world, at, rule.entity, key, rule.params, self._since, trouble=plan.note)
+        mode = rule.mode
+        if rule.exemptions:
+            scene.params, mode = rule.settings(scene)
+        live = self._is_live is None or self._is_live(rule.id, key)
+        exercise: Exercise = "live" if live else self.exercise
+        return Moment(at, known, scene, rule.frame, mode, message, edge, self._last.get((rule.entity, key)), exercise)
+
+    def _remember(self, plan: Plan, key: str, state: KeyState) -> None:
+        before = len(plan.states)
+        if state.is_blank:
+            plan.states.pop(key, None)
+        elif key not in plan.states and self._keys >= self.max_keys:
+            plan.note(f"more than {self.max_keys} keys at once; some were not taken up")
+            return
+        else:
+            plan.states[key] = state
+        self._keys += len(plan.states) - before
+        self._dirty.add((plan.rule.id, key))
+
+    # --------------------------------------------------------------------------------------------------- timers
+    def _ring(self, timer: Timer) -> None:
+        plan = self._plans.get(timer.rule)
+        known = max(timer.at, self._watermark, self._blind_until)
+        if timer.what is What.SWEEP:
+            self._sweep(timer.at)
+        elif plan is None:
+            return
+        elif timer.what is What.WAKE:
+            if self._timetable.is_due(plan, timer):
+                self._turn(plan, timer.key, "wake", timer.at, known)
+        elif timer.key:
+            self._turn(plan, timer.key, "judge", timer.at, known)
+        else:
+            for key in plan.live_keys(self._settled):
+                self._judge(plan, key, timer.at, known)
+            self._timetable.look(plan, timer.at)
+
+    def _judge(self, plan: Plan, key: str, at: datetime, known: datetime) -> None:
+        if self._in_order.concerns(plan, key):
+            self._turn(plan, key, "judge", at, known)
+
+    def _start_timers(self) -> None:
+        self._timetable = Timetable(self.campus)
+        self._timetable.sweep_after(self._watermark)
+        self._keys = sum(len(plan.states) for plan in self._plans.values())
+        for plan in self._plans.values():
+            plan.scheduled.clear()
+            self._timetable.look(plan, self._watermark)
+            for key in plan.states:
+                self._timetable.wake(plan, key)
+
+    def _sweep(self, at: datetime) -> None:
+        ended = [
+            facts.id
+            for facts in self._settled.of("visit")
+            if getattr(facts, "state", None) in ("out", "denied") and (facts.heard_at or at) < at - FORGET_VISITS
+        ]
+        for key in ended:
+            self._settled.forget("visit", key)
+            self.now.forget("visit", key)
+            self._last.pop(("visit", key), None)
+            self._forgotten.add(("visit", key))
+            for plan in self._plans.values():
+                state = plan.states.get(key) if plan.keys is None else None
+                if state is not None and state.spell is None:
+                    self._remember(plan, key, _BLANK)
+        self._timetable.sweep_after(at)
+
+    # ------------------------------------------------------------------------------------------ rules and campus
+    def replace_rules(self, rules: Sequence[Rule]) -> list[Finding]:
+        """Run other rules from now on; return what that ends or begins.
+
+        A rule of the same operator, key and condition goes on with what it remembers; any other starts anew from
+        the present state. What an abandoned rule or key had open is resolved.
+        """
+        changed = {rule.id for rule in rules if self._is_new(rule)}
+        self._swap(rules, changed)
+        return self._take_found()
+
+    def replace_campus(self, campus: Campus) -> list[Finding]:
+        """Go on with a changed campus; everything that still exists is kept. Return what that ends or begins."""
+        self.campus = self.now.campus = self._settled.campus = campus
+        rules = self.rules
+        self._swap(rules, {rule.id for rule in rules})
+        return self._take_found()
+
+    def _is_new(self, rule: Rule) -> bool:
+        old = self._plans.get(rule.id)
+        return old is None or old.rule is not rule
+
+    def _swap(self, rules: Sequence[Rule], look_again: set[str]) -> None:
+        old = self._plans
+        self._lay_out(rules)
+        for plan in old.values():
+            heir = self._plans.get(plan.rule.id)
+            for key, state in plan.states.items():
+                if heir and heir.shape == plan.shape and self._in_order.concerns(heir, key):
+                    heir.states[key] = state
+                else:
+                    self._drop(plan, key, state)
+        self._start_timers()
+        self._seed(look_again)
+
+    def _drop(self, plan: Plan, key: str, state: KeyState) -> None:
+        self._dirty.add((plan.rule.id, key))
+        moment = self._moment(plan, key, self._watermark, self._watermark, None, False)
+        self._say(plan, key, close(state, self._watermark, "the rule or its scope was changed"), moment)
+
+    def _seed(self, rules: Iterable[str]) -> None:
+        for rule in sorted(rules):
+            plan = self._plans.get(rule)
+            if plan is not None and plan.rule.watches and not plan.rule.operator.on_arrival:
+                for key in plan.live_keys(self._settled):
+                    self._judge(plan, key, self._watermark, self._watermark)
+
+    def _lay_out(self, rules: Sequence[Rule]) -> None:
+        running = sorted((rule for rule in rules if rule.mode != "disabled"), key=lambda rule: rule.id)
+        self._plans = {rule.id: lay_out(rule, self.campus, self._settled) for rule in running}
+        plans = self._plans.values()
+        self._shapes = {rule: plan.shape for rule, plan in self._plans.items()}
+        self._on_arrival = Index((p for p in plans if p.rule.operator.on_arrival), self.campus, self.now)
+        self._in_order = Index((p for p in plans if not p.rule.operator.on_arrival), self.campus, self._settled)
+
+    # ------------------------------------------------------------------------------------------- down and up again
+    def changes(self, alive_at: datetime) -> Changes:
+        """Return what has changed since this was last asked for, to be written down together with its cause."""
+        states: list[SavedState] = []
+        deleted: list[tuple[str, str]] = []
+        for rule, key in sorted(self._dirty):
+            plan = self._plans.get(rule)
+            state = plan.states.get(key) if plan else None
+            if plan is None or state is None:
+                deleted.append((rule, key))
+            else:
+                states.append(write_state(plan.rule, plan.shape, key, state))
+        places = {(facts.entity, facts.id) for facts in self._settled.take_changes()} | self._told
+        forgotten = tuple(sorted(place for place in self._forgotten if self._settled.get(*place) is None))
+        for changed in (self._dirty, self._told, self._forgotten):
+            changed.clear()
+        return Changes(
+            position=self._position(alive_at),
+            states=tuple(states),
+            deleted=tuple(deleted),
+            settled=tuple(self._settled_facts(*place) for place in sorted(places) if place not in forgotten),
+            forgotten=forgotten,
+        )
+
+    def snapshot(self, alive_at: datetime) -> Saved:
+        """Return all that another judge needs to go on as this one would."""
+        places = {(facts.entity, facts.id) for facts in self._settled.all()} | self._last.keys()
+        return Saved(
+            position=self._position(alive_at),
+            states=tuple(
+                write_state(plan.rule, plan.shape, key, state)
+                for plan in self._plans.values()
+                for key, state in sorted(plan.states.items())
+            ),
+            settled=tuple(self._settled_facts(*place) for place in sorted(places)),
+        )
+
+    @property
+    def pending(self) -> list[Message]:
+        """The messages heard that lie beyond the watermark, in the order of their arrival."""
+        return [entry[-1] for entry in sorted(self._buffer, key=lambda entry: entry[3])]
+
+    def _position(self, alive_at: datetime) -> Position:
+        return Position(
+            watermark=self._watermark,
+            alive_at=alive_at,
+            started=self._started,
+            since=self._since,
+            shapes=self._shapes,
+        )
+
+    def _settled_facts(self, entity: str, key: str) -> SettledFacts:
+        facts = self._settled.get(entity, key)
+        return SettledFacts(entity=entity, id=key, facts=facts, last=self._last.get((entity, key)))
+
+    def restore(self, saved: Saved, pending: Iterable[Message]) -> None:
+        """Become the engine that wrote `saved` down; `pending` is what it had heard beyond its watermark."""
+        position = saved.position
+        self._watermark = position.watermark
+        self._started, self._since = position.started, position.since
+        self._blind_until = self._watermark
+        facts = [each.facts for each in saved.settled if each.facts is not None]
+        self._last = {(each.entity, each.id): each.last for each in saved.settled if each.last is not None}
+        self._settled.restore(facts)
+        self.now.restore(facts)
+        for message in pending:
+            self.now.apply(message)
+            self._await(message)
+        self.now.take_changes()
+        for plan in self._plans.values():
+            plan.states.clear()
+        self._dirty.clear()
+        self._found.clear()
+        for each in saved.states:
+            self._take_back(each)
+        self._start_timers()
+        known = position.shapes
+        self._seed(rule for rule, plan in self._plans.items() if known.get(rule) != plan.shape)
+
+    def _take_back(self, saved: SavedState) -> None:
+        plan = self._plans.get(saved.rule)
+        if plan is not None and plan.shape == saved.shape:
+            plan.states[saved.key] = read_state(plan.rule, saved)
+        else:
+            self._dirty.add((saved.rule, saved.key))
+
+    def blind(self, gap: timedelta, until: datetime) -> None:
+        """Say that nothing could be heard for so long, up to `until`.
+
+        What comes due in the gap is found late; silence in it proves nothing.
+        """
+        self._since = self._blind_until = until
+        for plan in self._plans.values():
+            for key, state in list(plan.states.items()):
+                after = KeyState(plan.rule.operator.blinded(state.memo, gap), state.spell)
+                if after != state:
+                    self._remember(plan, key, after)
+        self._start_timers()
+
+    # -------------------------------------------------------------------------------------- what is held open
+    def holds(self, rule: str, key: str) -> bool:
+        """Return whether a finding of the rule and key is open."""
+        plan = self._plans.get(rule)
+        state = plan.states.get(key) if plan else None
+        return state is not None and state.spell is not None
+
+    def give_way(self, found: Mapping[tuple[str, str], datetime]) -> list[Finding]:
+        """Return the end of what an exercise holds open and is now, at these instants, found live."""
+        for (rule, key), at in found.items():
+            plan = self._plans.get(rule)
+            if plan is not None and self._end(plan, key, at, "it is really so now: found live"):
+                state = plan.states[key]
+                assert state.spell is not None
+                self._remember(plan, key, replace(state, spell=structs.replace(state.spell, exercise="live")))
+        return self._take_found()
+
+    def finish(self, at: datetime, note: str) -> list[Finding]:
+        """Return the end of everything that an exercise holds open: it is over."""
+        for plan in self._plans.values():
+            for key in sorted(plan.states):
+                self._end(plan, key, at, note)
+        return self._take_found()
+
+    def _end(self, plan: Plan, key: str, at: datetime, note: str) -> bool:
+        state = plan.states.get(key)
+        if state is None or state.spell is None or state.spell.exercise == "live":
+            return False
+        self._say(plan, key, close(state, at, note), self._moment(plan, key, at, at, None, False))
+        return True
+
+    def _take_found(self) -> list[Finding]:
+        found, self._found = self._found, []
+        return found
+
+    def states(self, rule: str) -> Iterator[tuple[str, KeyState]]:
+        """Yield what a rule remembers, key by key; for those who ask why."""
+        plan = self._plans.get(rule)
+        yield from sorted(plan.states.items()) if plan else ()
