@@ -3,12 +3,17 @@
 What is live has a judge of its own, and nothing that a drill or a test says ever reaches it. An exercise is judged
 by another one (`rules.overlay`), which begins where the live one stands and hears both. It is there only while an
 exercise is under way; both are moved through time together.
+
+What is found live is said to the rules again, as `alert.opened` and `alert.cleared` (`rules.echo`), at the very step
+of time at which it is found, so that it does not matter in which steps time goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,12 +21,15 @@ from core.campus import Campus
 from core.findings import Finding
 from core.messages import Exercise, Message
 from core.world import World
+from rules.echo import Echo
 from rules.judge import Judge
 from rules.overlay import Overlay
 from rules.report import LATE_AFTER
 from rules.runnable import Rule
 from rules.saved import Changes, Saved
 from rules.spell import KeyState
+
+_MOMENT: Final = timedelta(microseconds=1)
 
 
 class Engine:
@@ -33,6 +41,7 @@ class Engine:
         self._overlays: dict[Exercise, Overlay] = {}
         self._ended: set[Exercise] = set()
         self._found_live: dict[tuple[str, str], datetime] = {}
+        self._echo = Echo(self.rules)
 
     @property
     def campus(self) -> Campus:
@@ -65,7 +74,9 @@ class Engine:
         waits = [self._live.next_due]
         for overlay in self._overlays.values():
             waits += [overlay.judge.next_due, overlay.ends_at]
-        return min((each for each in waits if each is not None), default=None)
+        first = min((each for each in waits if each is not None), default=None)
+        # What was overdue from the start is done as soon as time goes on at all.
+        return None if first is None else max(first, self.watermark + _MOMENT)
 
     @property
     def health(self) -> dict[str, str]:
@@ -83,19 +94,19 @@ class Engine:
         if message.exercise != "live":
             return self._overlay_of(message).judge.accept(message)
         self._alive_at = max(self._alive_at, message.received_at)
-        return self._beside(self._live.accept(message), lambda judge: judge.accept(message))
+        return self._heard_by_itself(self._live.accept(message), lambda judge: judge.accept(message))
 
     def advance(self, watermark: datetime) -> list[Finding]:
         """Let event time go on to `watermark`; return what that begins or ends. Time never goes back."""
         found: list[Finding] = []
-        # Side by side, instant for instant: what is found live must be known to an exercise when it looks.
-        while self._overlays and (due := self.next_due) is not None and self.watermark < due < watermark:
+        # Instant for instant: what is found live must be known to an exercise, and to who counts it, when they look.
+        while (self._overlays or self._echo.is_heard) and (due := self.next_due) is not None and due < watermark:
             found += self._advance(due)
         return found + self._advance(watermark)
 
     def _advance(self, to: datetime) -> list[Finding]:
         self._alive_at = max(self._alive_at, to)
-        found = self._beside(self._live.advance(to), lambda judge: judge.advance(to))
+        found = self._heard_by_itself(self._live.advance(to), lambda judge: judge.advance(to))
         for kind, overlay in list(self._overlays.items()):
             if overlay.ends_at <= to:
                 found += overlay.judge.finish(overlay.ends_at, overlay.why_it_ends)
@@ -110,6 +121,13 @@ class Engine:
             self._overlays[message.exercise] = overlay
         overlay.heard_at = max(overlay.heard_at, message.received_at)
         return overlay
+
+    def _heard_by_itself(self, live: list[Finding], move: Callable[[Judge], list[Finding]]) -> list[Finding]:
+        """Return what `_beside` does, and what the rules find that hear of what was found live."""
+        found = self._beside(live, move)
+        for said in self._echo.of(live, self.campus, self.watermark):
+            found += self._beside(self._live.accept(said), partial(Judge.accept, message=said))
+        return found
 
     def _beside(self, live: list[Finding], move: Callable[[Judge], list[Finding]]) -> list[Finding]:
         """Return what was found live, and what each exercise finds besides when it is moved alike."""
@@ -134,16 +152,18 @@ class Engine:
         A rule of the same operator, key and condition goes on with what it remembers; any other starts anew from
         the present state. What an abandoned rule or key had open is resolved.
         """
-        return self._beside(self._live.replace_rules(rules), lambda judge: judge.replace_rules(rules))
+        live = self._live.replace_rules(rules)
+        self._echo.listen(self.rules)
+        return self._heard_by_itself(live, lambda judge: judge.replace_rules(rules))
 
     def replace_campus(self, campus: Campus) -> list[Finding]:
         """Go on with a changed campus; everything that still exists is kept. Return what that ends or begins."""
-        return self._beside(self._live.replace_campus(campus), lambda judge: judge.replace_campus(campus))
+        return self._heard_by_itself(self._live.replace_campus(campus), lambda judge: judge.replace_campus(campus))
 
     # ------------------------------------------------------------------------------------------- down and up again
     def changes(self) -> Changes:
         """Return what has changed since this was last asked for, to be written down together with its cause."""
-        changes = self._live.changes(self._alive_at)
+        changes = replace(self._live.changes(self._alive_at), beyond=self._echo.beyond(self.watermark))
         if not self._overlays and not self._ended:
             return changes
         exercises = {kind: overlay.changes() for kind, overlay in self._overlays.items()}
@@ -152,13 +172,21 @@ class Engine:
 
     def restore(self, saved: Saved, pending: Iterable[Message]) -> None:
         """Become the engine that wrote `saved` down; `pending` is what it had heard beyond its watermark."""
-        waiting = list(pending)
+        waiting = [*pending, *saved.beyond]
         self._alive_at = saved.position.alive_at
         self._live.restore(saved, [each for each in waiting if each.exercise == "live"])
+        self._echo = Echo(self.rules, self._open_now())
+        self._echo.take_back(saved.beyond)
         self._overlays = {
             kind: Overlay.restore(self._live, kind, each, waiting, is_live=self._is_live)
             for kind, each in saved.exercises.items()
         }
+
+    def _open_now(self) -> Iterator[tuple[str, str]]:
+        for rule in self.rules:
+            for key, state in self._live.states(rule.id):
+                if state.spell is not None and state.spell.mode == "live":
+                    yield rule.id, key
 
     def blind(self, until: datetime) -> None:
         """Say that nothing could be heard from the last sign of life to `until`.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from core.facts import Facts
-from core.messages import Exercise
+from core.messages import AlertCleared, AlertMessage, AlertOpened, Exercise
 from rules.operators.moment import Evidence
 from rules.runnable import Rule
 from rules.spell import KeyState, Spell, due
@@ -59,6 +59,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     settled: tuple[SettledFacts, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     """(entity, id) that were dropped."""
+    beyond: tuple[AlertMessage, ...] = ()
+    """What the rules have found and not all of them have heard: it lies beyond the watermark, and in no journal."""
     exercises: Mapping[Exercise, Changes] = {}
     """The same of each exercise under way."""
     ended: tuple[Exercise, ...] = ()
@@ -71,6 +73,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     position: Position
     states: tuple[SavedState, ...] = ()
     settled: tuple[SettledFacts, ...] = ()
+    beyond: tuple[AlertMessage, ...] = ()
     exercises: Mapping[Exercise, Saved] = {}
 
     def after(self, changes: Changes) -> Saved:
@@ -90,6 +93,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
             position=changes.position,
             states=tuple(states.values()),
             settled=tuple(settled.values()),
+            beyond=changes.beyond,
             exercises=exercises,
         )
 
@@ -112,3 +116,15 @@ def read_state(rule: Rule, saved: SavedState) -> KeyState:
     memo = None if raw["memo"] is None else msgspec.convert(raw["memo"], rule.operator.Memo)
     spell = None if raw["spell"] is None else msgspec.convert(raw["spell"], Spell)
     return KeyState(memo, spell)
+
+
+def write_beyond(said: Iterable[AlertMessage]) -> str:
+    """Return as JSON what was said beyond the watermark."""
+    return msgspec.json.encode([(each.kind, each) for each in said]).decode()
+
+
+def read_beyond(text: str) -> tuple[AlertMessage, ...]:
+    """Return what was said beyond the watermark, as it was."""
+    pairs = msgspec.json.decode(text, type=list[tuple[str, msgspec.Raw]])
+    kinds = {"alert.opened": AlertOpened, "alert.cleared": AlertCleared}
+    return tuple(msgspec.json.decode(said, type=kinds[kind]) for kind, said in pairs)

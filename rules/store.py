@@ -26,7 +26,7 @@ from core.messages import Exercise
 from rules.engine import Engine
 from rules.operators.moment import Evidence
 from rules.rule import Rule, read_rule
-from rules.saved import Changes, Position, Saved, SavedState, SettledFacts
+from rules.saved import Changes, Position, Saved, SavedState, SettledFacts, read_beyond, write_beyond
 
 log = structlog.get_logger()
 CHUNK = 200
@@ -90,6 +90,8 @@ class EngineRow(Base):
     started: Mapped[datetime]
     since: Mapped[datetime]
     shapes: Mapped[str] = mapped_column(Text)
+    beyond: Mapped[str] = mapped_column(Text)
+    """What the rules have found, and will only hear when the watermark has passed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ async def _save(session: AsyncSession, place: _Place, changes: Changes) -> None:
         "started": position.started,
         "since": position.since,
         "shapes": _write(position.shapes),
+        "beyond": write_beyond(changes.beyond),
     }
     await session.execute(upsert(session, EngineRow), [row])
     if changes.states:
@@ -212,6 +215,7 @@ async def _load(session: AsyncSession, place: _Place, engine: EngineRow) -> Save
         position=position,
         states=tuple(_read_state(each) for each in states),
         settled=tuple(_read_settled(each) for each in settled),
+        beyond=read_beyond(engine.beyond),
     )
 
 

@@ -67,7 +67,9 @@ class Duty:
         length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
         end = self.now + length
         while self.now < end:
-            following = max(await self._next_moment() or end, self.now + STEP)
+            following = await self._next_moment() or end
+            if following <= self.now:
+                following = self.now + STEP
             self.clock.jump(min(following, end) - self.now)
             await self.service.pipeline.on_tick()
             await self.service.courier.send_due(self.now)

@@ -175,6 +175,7 @@ def upgrade() -> None:
         sa.Column("started", UtcTime(), nullable=False),
         sa.Column("since", UtcTime(), nullable=False),
         sa.Column("shapes", sa.Text(), nullable=False),
+        sa.Column("beyond", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("campus", "exercise", name=op.f("pk_engines")),
     )
     op.create_table(
