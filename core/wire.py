@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -18,12 +18,15 @@ from typing import Any, Final
 import msgspec
 
 from core.campus import Campus
-from core.messages import ANY, ENVELOPE, KINDS, Heard, Message, On
+from core.messages import ANY, ENVELOPE, KINDS, DeviceClockAdjusted, Heard, Message, On
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 16
 MAX_PAST: Final = timedelta(minutes=10)
 MAX_FUTURE: Final = timedelta(seconds=2)
+WRONG_PAST: Final = timedelta(days=1)
+WRONG_FUTURE: Final = timedelta(minutes=5)
+"""A time this far off is no delay on the way, nor a clock that drifts a little: the clock is wrong."""
 TOPIC_FIELD: Final = {
     "door": "door",
     "visitor": "station",
@@ -134,7 +137,16 @@ def build(family: str, fields: Mapping[str, Any], shared: Mapping[str, Any], cam
             raise Refused(f"invalid_field: {_in_our_words(error)}") from None
         _check_entity(message, campus)
         found.append(message)
+    if "offset" in shared:
+        found += _wrong_clocks(found, shared)
     return found
+
+
+def _wrong_clocks(found: Sequence[Message], shared: Mapping[str, Any]) -> list[Message]:
+    """Return what is to be said of the devices that spoke, because no clock is so far off by itself."""
+    devices = dict.fromkeys(name for message in found for entity, name in message.tells() if entity == "device")
+    said = [{**shared, "device": device, "part": len(found) + n} for n, device in enumerate(devices)]
+    return [msgspec.convert(each, DeviceClockAdjusted) for each in said]
 
 
 def _check_entity(message: Message, campus: Campus) -> None:
@@ -217,7 +229,10 @@ def _envelope_fields(fields: dict[str, Any], heard: Heard, envelope: Envelope) -
 
 
 def stamp(said: Mapping[str, Any], at: Any, heard: Heard, envelope: Envelope) -> dict[str, Any]:
-    """Return the envelope's fields: identity, the event time we believe, and what kind of truth it claims to be."""
+    """Return the envelope's fields: identity, the event time we believe, and what kind of truth it claims to be.
+
+    Where the clock must be wrong, there is `offset` besides: the seconds it is ahead.
+    """
     told = read_instant(at)
     skewed = told is not None and not envelope.now - MAX_PAST <= told <= envelope.now + MAX_FUTURE
     when = envelope.now if told is None or skewed else told
@@ -240,11 +255,17 @@ def stamp(said: Mapping[str, Any], at: Any, heard: Heard, envelope: Envelope) ->
         "skewed": skewed,
         "late": when < envelope.now - envelope.lateness,
     }
+    if told is not None and skewed and not shared["initial"] and _is_wrong(told, envelope.now):
+        shared["offset"] = (told - envelope.now).total_seconds()
     if said.get("seq") is not None:
         shared["seq"] = said["seq"]
     if said.get("boot") is not None:
         shared["boot"] = str(said["boot"])[:100] if isinstance(said["boot"], str | int) else said["boot"]
     return shared
+
+
+def _is_wrong(told: datetime, now: datetime) -> bool:
+    return not now - WRONG_PAST <= told <= now + WRONG_FUTURE
 
 
 def _fingerprint(heard: Heard, told: datetime | None) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, BigId, upsert
-from core.messages import Heard, Message
+from core.messages import DeviceClockAdjusted, Heard, Message
 from core.wire import Refused, read_instant, read_json
 
 OFFSETS: Final = 9
@@ -117,6 +117,9 @@ class Health:
         """
         lost = 0
         for message in messages:
+            if message.kind == DeviceClockAdjusted.kind:
+                # Made of the message beside it, which is counted.
+                continue
             for entity, device in message.tells():
                 if entity == "device":
                     lost += self._count(message, heard, (message.campus, device), new=id(message) in fresh)

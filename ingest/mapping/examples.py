@@ -10,7 +10,7 @@ import msgspec
 
 from core.campus import Campus
 from core.errors import Problem
-from core.messages import Heard, Message
+from core.messages import DeviceClockAdjusted, Heard, Message
 from core.wire import TOPIC_FIELD, Refused
 from ingest.mapping import document as doc
 from ingest.mapping.binding import WIRING_MARK, Sources, messages_of
@@ -90,6 +90,9 @@ def _read(
     for bound in Sources([_campus_of(mapping, element.source, example.wiring)]).find(element.source, mapping):
         told = mapping.read(element, bound.wiring, bound.campus.zone_info, now)
         for message in messages_of(mapping, element, bound, heard, now, timedelta(seconds=1)):
+            if message.kind == DeviceClockAdjusted.kind:
+                # A sample is of its own time: that says nothing about a clock.
+                continue
             yield _plain(message, element.source, told.at.isoformat() if told.at else None, told.id)
 
 

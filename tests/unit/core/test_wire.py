@@ -10,7 +10,7 @@ import pytest
 
 from core import wire
 from core.campus import Campus
-from core.messages import KINDS, Heard, Message
+from core.messages import KINDS, DeviceClockAdjusted, Heard, Message
 from core.wire import Envelope, Refused
 from tests.campuses import lincoln
 from tests.conftest import START
@@ -239,9 +239,36 @@ class TestEnvelope:
     def test_a_devices_time_is_believed_within_ten_minutes_back_and_two_seconds_ahead(
         self, campus: Campus, at: str, believed: datetime, skewed: bool, late: bool
     ) -> None:
-        (message,) = read(campus, "door/gym-east", {"position": "open", "at": at})
+        message = read(campus, "door/gym-east", {"position": "open", "at": at})[0]
         assert (message.at, message.skewed, message.late) == (believed, skewed, late)
         assert message.received_at == START
+
+    @pytest.mark.parametrize(
+        ("at", "offset"),
+        [
+            ("2026-11-24T14:05:01Z", 301.0),
+            ("2026-11-23T13:59:59Z", -86_401.0),
+            # A backlog comes hours late, and a clock may be a few minutes off.
+            ("2026-11-24T14:05:00Z", None),
+            ("2026-11-23T14:00:00Z", None),
+            ("2026-11-24T09:00:00Z", None),
+        ],
+    )
+    def test_a_clock_that_must_be_wrong_is_told_beside_what_its_device_says(
+        self, campus: Campus, at: str, offset: float | None
+    ) -> None:
+        said = read(campus, "device/gym-east-contact", {"kind": "heartbeat", "at": at})
+        assert [message.kind for message in said] == [
+            "device.heartbeat",
+            *(["device.clock_adjusted"] if offset else []),
+        ]
+        told = [(each.device, each.offset, each.at) for each in said if isinstance(each, DeviceClockAdjusted)]
+        assert told == ([] if offset is None else [("gym-east-contact", offset, START)])
+        assert len({(each.message_id, each.part) for each in said}) == len(said)
+
+    def test_a_state_reported_again_has_the_time_of_then_and_no_wrong_clock(self, campus: Campus) -> None:
+        said = {"position": "open", "at": "2026-11-01T00:00:00Z", "initial": True}
+        assert [each.kind for each in read(campus, "door/gym-east", said)] == ["door.opened"]
 
     def test_nine_digits_of_a_second_are_read(self, campus: Campus) -> None:
         (message,) = read(campus, "door/gym-east", {"position": "open", "at": "2026-11-24T13:59:59.123456789Z"})

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.campus import Campus
 from core.documents import parse
-from core.messages import Heard, Message
+from core.messages import DeviceClockAdjusted, Heard, Message
 from core.wire import Refused
 from ingest.decode import Decoder
 from ingest.mapping import Mapping, read_mappings, shipped
@@ -46,8 +46,10 @@ def decoder(campuses: Sequence[Campus], found: Sequence[Mapping] | None = None) 
 
 
 def hear(reader: Decoder, topic: str, payload: bytes | str, **heard: Any) -> list[Message]:
+    """Return what is read, but for what samples of long ago say about the clock."""
     raw = payload.encode() if isinstance(payload, str) else payload
-    return reader.decode(Heard(topic, raw, **heard), START)
+    read = reader.decode(Heard(topic, raw, **heard), START)
+    return [message for message in read if message.kind != DeviceClockAdjusted.kind]
 
 
 def refusal(reader: Decoder, topic: str, payload: bytes | str, **heard: Any) -> str:
