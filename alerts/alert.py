@@ -6,7 +6,7 @@ it, why nobody is told and how it ended are kept apart, so that none of them can
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -21,6 +21,11 @@ Disposition = Literal["real", "nuisance", "false", "drill", "test", "unknown"]
 DISPOSITIONS: Final[tuple[str, ...]] = get_args(Disposition)
 SERVICE: Final = "hallwatch"
 """Who acts where no person does."""
+CHATTER: Final = 3
+"""So many openings of one thing within `CHATTER_SPAN` are chatter (ISA-18.2)."""
+CHATTER_SPAN: Final = timedelta(minutes=1)
+STALE: Final = timedelta(hours=24)
+"""What has been true for longer is stale (ISA-18.2): nobody sees it any more."""
 _SERIOUS: Final[dict[str, int]] = {"test": 0, "drill": 1, "live": 2}
 _CAP_STATUS: Final[dict[str, str]] = {"live": "Actual", "drill": "Exercise", "test": "Test"}
 _CAP_URGENCY: Final[dict[str, str]] = {
@@ -74,11 +79,17 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Which opening this is: an acknowledgement binds to one."""
     previous: int | None = None
     """The alert of the same rule and key that was closed before this one opened."""
+    openings: list[datetime] = []
+    """When the rule began to hold here, the latest few times, those of the alerts before this one included."""
+    stale: bool = False
+    """It has been true for more than a day."""
 
     suppressed: str | None = None
     """Why nobody is told; None: people are told."""
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
+    acknowledgers: list[str] = []
+    """Everybody who has taken this opening, the one who has it first; more than one where the policy asks for it."""
     on_scene_by: str | None = None
     on_scene_at: datetime | None = None
     closed_by: str | None = None
@@ -125,6 +136,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.acknowledged_by is not None
 
     @property
+    def is_standing(self) -> bool:
+        """Whether somebody must still be told: it is true, or only a person may close it."""
+        return self.is_active or (self.latched and not self.momentary)
+
+    @property
     def rank(self) -> int:
         """Its severity as a number: 0 is minor, 3 is extreme."""
         return rank(self.severity)
@@ -135,13 +151,19 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return (self.campus, self.rule, self.key)
 
 
+def is_chattering(alert: Alert, now: datetime) -> bool:
+    """Return whether an alert has opened so often just now that one more opening says nothing new."""
+    latest = alert.openings[-CHATTER:]
+    return len(latest) == CHATTER and latest[-1] - latest[0] <= CHATTER_SPAN and now - latest[-1] <= CHATTER_SPAN
+
+
 def rank(severity: Severity) -> int:
     """Return a severity as a number: 0 is minor, 3 is extreme."""
     return SEVERITIES.index(severity)
 
 
-def opened(finding: Finding, *, now: datetime, policy: dict[str, Any], previous: int | None = None) -> Alert:
-    """Return the alert that a finding opens."""
+def opened(finding: Finding, *, now: datetime, policy: dict[str, Any], previous: Alert | None = None) -> Alert:
+    """Return the alert that a finding opens. `previous` is the one of the same place that was closed last."""
     return Alert(
         campus=finding.campus,
         rule=finding.rule,
@@ -160,7 +182,9 @@ def opened(finding: Finding, *, now: datetime, policy: dict[str, Any], previous:
         began_at=finding.at,
         opened_at=now,
         heard_at=now,
-        previous=previous,
+        previous=previous.id if previous else None,
+        references=[f"{previous.code}-{previous.generation}"] if previous else [],
+        openings=_openings(previous, finding.at),
         suppressed="exercise" if finding.exercise == "test" else None,
         policy=policy,
         urgency=_CAP_URGENCY[finding.severity],
@@ -188,6 +212,8 @@ def repeated(alert: Alert, finding: Finding, *, now: datetime) -> Alert:
         began_at=finding.at,
         cleared_at=None,
         opening=alert.opening + 1,
+        openings=_openings(alert, finding.at),
+        stale=False,
     )
 
 
@@ -208,11 +234,40 @@ def raised(alert: Alert, finding: Finding, *, now: datetime, policy: dict[str, A
 
 def cleared(alert: Alert, *, at: datetime, now: datetime) -> Alert:
     """Return the alert once its condition has ended; cleared before, it stays as it is."""
-    _require_open(alert, "cleared")
     if not alert.is_active:
         return alert
     # What ended at the instant it began was an event, not a state: nothing is over because of that.
     return replace(alert, condition="cleared", cleared_at=at, heard_at=now, momentary=at <= alert.began_at)
+
+
+def reopened(alert: Alert, *, now: datetime, policy: dict[str, Any]) -> Alert:
+    """Return the alert that takes the place of a closed one which a person wants open again; a person closes it, too.
+
+    It stands as the closed one stood: what has cleared since is not true again because somebody looks at it.
+    """
+    if alert.is_open:
+        raise Conflict(f"{alert.code} is open")
+    fresh = replace(
+        _untaken(alert),
+        id=0,
+        code="",
+        latched=True,
+        opened_at=now,
+        heard_at=now,
+        opening=1,
+        previous=alert.id,
+        references=[f"{alert.code}-{alert.generation}"],
+        suppressed="exercise" if alert.exercise == "test" else None,
+        closed_by=None,
+        closed_at=None,
+        disposition=None,
+        note="",
+        policy=policy,
+        generation=0,
+        noticed_at=None,
+        msg_type="Alert",
+    )
+    return replace(fresh, first_generation=1)
 
 
 def acknowledged(alert: Alert, *, who: str, now: datetime) -> Alert:
@@ -220,7 +275,31 @@ def acknowledged(alert: Alert, *, who: str, now: datetime) -> Alert:
     _require_open(alert, "acknowledged")
     if alert.is_acknowledged:
         return alert
-    return replace(alert, acknowledged_by=who, acknowledged_at=now)
+    return replace(alert, acknowledged_by=who, acknowledged_at=now, acknowledgers=[who])
+
+
+def acknowledged_too(alert: Alert, *, who: str) -> Alert:
+    """Return the alert with one more person who has seen it; it stays with the first one."""
+    _require_open(alert, "acknowledged")
+    return alert if who in alert.acknowledgers else replace(alert, acknowledgers=[*alert.acknowledgers, who])
+
+
+def handed_over(alert: Alert, *, to: str, now: datetime) -> Alert:
+    """Return the alert in the hands of another: whoever has it from now on has yet to arrive."""
+    _require_open(alert, "handed over")
+    if not alert.is_acknowledged:
+        raise Conflict(f"{alert.code} is nobody's: take it instead")
+    if alert.acknowledged_by == to:
+        raise Conflict(f"{alert.code} is theirs already")
+    return replace(
+        alert, acknowledged_by=to, acknowledged_at=now, acknowledgers=[to], on_scene_by=None, on_scene_at=None
+    )
+
+
+def lapsed(alert: Alert) -> Alert:
+    """Return the alert as nobody's again: whoever had it has gone."""
+    _require_open(alert, "taken from anybody")
+    return _untaken(alert)
 
 
 def on_scene(alert: Alert, *, who: str, now: datetime) -> Alert:
@@ -266,6 +345,11 @@ def suppressed(alert: Alert, reason: str | None) -> Alert:
     return replace(alert, suppressed=reason)
 
 
+def stale(alert: Alert) -> Alert:
+    """Return the alert marked as true for too long."""
+    return replace(alert, stale=True)
+
+
 def outranks(finding: Finding, alert: Alert) -> int:
     """Return 1 where the finding is meant more seriously than the alert, -1 where less: live over drill over test."""
     mine, other = _SERIOUS[finding.exercise], _SERIOUS[alert.exercise]
@@ -276,6 +360,10 @@ def code_of(number: int) -> str:
     """Return the code that a number stands for; numbers from 0 up to 22,999 have different ones."""
     letter, rest = divmod(number % (len(_LETTERS) * 1000), 1000)
     return f"{_LETTERS[letter]}{rest // 100}-{rest % 100:02}"
+
+
+def _openings(before: Alert | None, at: datetime) -> list[datetime]:
+    return [*(before.openings if before else []), at][-CHATTER:]
 
 
 def _closed(alert: Alert, *, by: str, disposition: str, note: str, now: datetime) -> Alert:
@@ -295,6 +383,7 @@ def _untaken(alert: Alert) -> Alert:
         alert,
         acknowledged_by=None,
         acknowledged_at=None,
+        acknowledgers=[],
         on_scene_by=None,
         on_scene_at=None,
         first_generation=alert.generation + 1,

@@ -5,18 +5,20 @@ Every answer may come twice, from a second thumb or a second phone, and says the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts import alert as moves
-from alerts import escalation, outbox
+from alerts import escalation, outbox, policies, telling
 from alerts.alert import Alert, closes_by_itself, rank
 from alerts.book import Book, Entry
 from alerts.duty import Recipient
 from alerts.notices import name_of
 from alerts.outbox import DeliveryRow
+from core.campus import Campus
 from core.database import in_turn
 from core.errors import BadInput, Conflict, NotFound, Problem
 
@@ -37,6 +39,8 @@ async def acknowledge(
 ) -> Answer:
     """Take an alert: its steps stop, and what is not sent yet is not sent. The first one has it.
 
+    Where the policy wants more than one person to have seen it, the others count too, until there are enough.
+
     `generation` is that of the message answered to: one of an earlier opening answers nothing (Conflict).
     """
     book, entry = await _load(session, number, now)
@@ -45,13 +49,28 @@ async def acknowledge(
         raise Conflict(f"{before.code} has opened again since that message; answer the latest one")
     after = moves.acknowledged(before, who=who, now=now)
     if after is before:
-        return Answer(before, False, _already(before, who))
+        return await _acknowledge_too(session, book, entry, who, via)
     entry.set(after)
     entry.event("acknowledged", f"{name_of(who)} has it", at=now, who=who, via=via)
     entry.deed(who, "alert.acknowledge", via=via, opening=after.opening)
     _taken(book, entry, who)
     await book.write(session)
     return Answer(entry.alert, True, f"{entry.alert.code} is yours")
+
+
+async def _acknowledge_too(session: AsyncSession, book: Book, entry: Entry, who: str, via: str) -> Answer:
+    before = entry.alert
+    wanted = policies.acks_wanted(telling.policy_of(before))
+    number = len(before.acknowledgers) + 1
+    if who in before.acknowledgers or number > wanted:
+        return Answer(before, False, _already(before, who))
+    entry.set(moves.acknowledged_too(before, who=who))
+    text = f"{name_of(who)} has seen it, too ({number} of {wanted})"
+    entry.event("acknowledged", text, at=book.now, who=who, via=via)
+    entry.deed(who, "alert.acknowledge", via=via, opening=before.opening, number=number)
+    _taken(book, entry, who)
+    await book.write(session)
+    return Answer(entry.alert, True, f"{_already(before, who)}; you are number {number} of {wanted}")
 
 
 async def on_scene(session: AsyncSession, number: int, *, who: str, now: datetime, via: str = "api") -> Answer:
@@ -87,6 +106,28 @@ async def resolve(
         _tell_again(book, entry, told, "cancel", "")
     await book.write(session)
     return Answer(entry.alert, True, f"{before.code} is closed as {disposition}")
+
+
+async def reopen(
+    session: AsyncSession, number: int, *, who: str, reason: str, campuses: Mapping[str, Campus], now: datetime
+) -> Answer:
+    """Open a closed alert again, as a new one that names it; people are told, and a person closes it."""
+    _check_length(reason, "reason", required=True)
+    book, closed = await _load(session, number, now, campuses)
+    before = closed.alert
+    await book.load_places(session, [before.place], opening=())
+    there = book.at(before.place)
+    if there is not None:
+        raise Conflict(f"{there.alert.code} is open for the same already")
+    known, _ = book.policies(before.campus)
+    policy, _ = policies.choose(known, before.policy.get("id"), before.severity)
+    entry = book.open(moves.reopened(before, now=now, policy=book.plain(before.campus, policy)))
+    closed.event("reopened", f"{name_of(who)} opened it again: {reason}", at=now, who=who)
+    entry.event("opened", f"{name_of(who)} opened {before.code} again: {reason}", at=now, who=who)
+    entry.deed(who, "alert.reopen", previous=before.id, reason=reason)
+    escalation.begin(book, entry)
+    await book.write(session)
+    return Answer(entry.alert, True, f"{before.code} is open again as {entry.alert.code}")
 
 
 async def note(session: AsyncSession, number: int, *, who: str, text: str, now: datetime) -> Answer:
@@ -127,9 +168,11 @@ async def cancel_for(session: AsyncSession, deliveries: list[DeliveryRow], now: 
         await book.write(session)
 
 
-async def _load(session: AsyncSession, number: int, now: datetime) -> tuple[Book, Entry]:
+async def _load(
+    session: AsyncSession, number: int, now: datetime, campuses: Mapping[str, Campus] | None = None
+) -> tuple[Book, Entry]:
     await in_turn(session)
-    book = Book({}, now)
+    book = Book(campuses or {}, now)
     entry = (await book.load_alerts(session, [number])).get(number)
     if entry is None:
         raise NotFound(f"there is no alert {number}")
@@ -138,10 +181,12 @@ async def _load(session: AsyncSession, number: int, now: datetime) -> tuple[Book
 
 def _taken(book: Book, entry: Entry, who: str) -> None:
     """Let what waited for this answer rest."""
-    until = ("ack", "on_scene") if entry.alert.on_scene_by else ("ack",)
-    entry.take_back(f"{name_of(who)} has it", *until)
+    answers = policies.answers_of(entry.alert)
+    entry.take_back(f"{name_of(who)} has it", *answers)
     escalation.stop_answered(entry)
     escalation.remind_later(book, entry)
+    if len(entry.alert.acknowledgers) == 1:
+        escalation.mind_shift(book, entry)
     if closes_by_itself(entry.alert):
         escalation.close(book, entry, "it is over, and somebody has seen it")
 
@@ -151,7 +196,7 @@ def _tell_again(book: Book, entry: Entry, told: list[DeliveryRow], kind: outbox.
         return
     entry.new_round()
     recipients = [Recipient(each.person, each.endpoint, each.via) for each in told]  # type: ignore[arg-type] # as stored
-    escalation.tell(book, entry, recipients, kind=kind, text=text)
+    telling.tell(book, entry, recipients, kind=kind, text=text)
 
 
 def _already(alert: Alert, who: str) -> str:

@@ -12,12 +12,14 @@ import structlog
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import outbox, policies, store
+from alerts import flood, outbox, policies, shelf, store
 from alerts.alert import SERVICE, Alert, code_of
 from alerts.duty import Recipient, who
+from alerts.flood import Attention
 from alerts.policies import Planned, Policy, Until
 from alerts.shapes import delivery_json, headline
 from alerts.store import StepRow
+from alerts.suppression import INHIBITS, Mute, Suppression, mute_of
 from core import audit, feed
 from core.audit import Deed
 from core.campus import Campus
@@ -25,7 +27,8 @@ from core.errors import BadInput
 from core.feed import News
 
 Place = tuple[str, str, str]
-ANSWERS: Final = get_args(Until)
+ANSWERS: Final = (*get_args(Until), *(f"ack:{acks}" for acks in range(2, policies.MOST_ACKS + 1)))
+"""Every answer that a notice in the outbox may await."""
 _log = structlog.get_logger(__name__)
 
 
@@ -68,11 +71,12 @@ class Entry:
         self.waiting.remove(step)
         self.ended[step.id] = state
 
-    def stop_steps(self) -> None:
-        """Let no step wait any more."""
+    def stop_steps(self, *kinds: str) -> None:
+        """Let no step wait any more; with kinds named, none of these."""
         for step in list(self.waiting):
-            self.end(step, "stopped")
-        self.planned.clear()
+            if not kinds or step.kind in kinds:
+                self.end(step, "stopped")
+        self.planned = [step for step in self.planned if kinds and step.kind not in kinds]
 
     def take_back(self, reason: str, *until: str) -> None:
         """Take back what is still to be said and has its answer; with no answer named, all of it."""
@@ -107,12 +111,17 @@ class Book:
         self._just_closed: dict[Place, Entry] = {}
         self._policies: dict[str, tuple[Mapping[str, Policy], str]] = {}
         self._plain: dict[tuple[str, str], dict[str, Any]] = {}
+        self._suppressions: list[Suppression] = []
+        self._standing: dict[int, Alert] = {}
+        self._attention: dict[tuple[str, str], Attention] = {}
+        self._attended: set[tuple[str, str]] = set()
         self._reached: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[Recipient, ...]] = {}
 
     async def load_places(
         self, session: AsyncSession, places: Collection[Place], *, opening: Collection[Place]
     ) -> None:
         """Fetch the open alerts at these places, and the last closed ones where an alert may open."""
+        await self._load_reasons(session, {place[0] for place in places})
         await self._take_in(session, (await store.open_at(session, places)).values())
         missing = [place for place in opening if place not in self._open]
         self._closed.update(await store.latest_closed(session, missing))
@@ -138,6 +147,32 @@ class Book:
         for alert in alerts:
             self.take_in(alert, waiting.get(alert.id, ()))
 
+    async def _load_reasons(self, session: AsyncSession, campuses: Collection[str]) -> None:
+        """Fetch what keeps alerts of these campuses quiet, and what has reached their people lately."""
+        self._suppressions = await shelf.in_force(session, campuses, self.now)
+        self._standing = {each.id: each for each in await store.open_of_rules(session, campuses, set(INHIBITS))}
+        self._attention = {(each.campus, each.person): each for each in await flood.load(session, campuses)}
+
+    def mute(self, alert: Alert) -> Mute | None:
+        """Return why an alert is kept quiet at this moment, or None."""
+        mine = {entry.alert.id: entry.alert for entry in self.entries if entry.alert.rule in INHIBITS}
+        fresh = [entry.alert for entry in self.entries if entry.is_new and entry.alert.rule in INHIBITS]
+        known = {**self._standing, **{number: each for number, each in mine.items() if number}}
+        standing = [each for each in [*known.values(), *fresh] if each.is_open]
+        return mute_of(alert, self._suppressions, standing, self.campuses.get(alert.campus), self.now)
+
+    def load_of(self, campus: str, person: str) -> Attention:
+        """Return what has reached a person lately."""
+        return self._attention.get((campus, person)) or Attention(campus=campus, person=person)
+
+    def attend(self, alert: Alert, person: str) -> bool:
+        """Note that an alert reaches a person; return whether a flood begins for them with it."""
+        before = self.load_of(alert.campus, person)
+        after = before.told(f"{alert.rule} {alert.key}", self.now)
+        self._attention[alert.campus, person] = after
+        self._attended.add((alert.campus, person))
+        return after.flood_since == self.now != before.flood_since
+
     def at(self, place: Place) -> Entry | None:
         """Return the open alert at a place."""
         return self._open.get(place)
@@ -146,6 +181,13 @@ class Book:
         """Return the alert that was closed last at a place."""
         entry = self._just_closed.get(place)
         return entry.alert if entry else self._closed.get(place)
+
+    def entry_of(self, closed: Alert) -> Entry:
+        """Return the entry of the alert that was closed last at its place."""
+        entry = self._just_closed.get(closed.place)
+        if entry is None:
+            entry = self._just_closed[closed.place] = self.take_in(closed)
+        return entry
 
     def open(self, alert: Alert) -> Entry:
         """Take a new alert in."""
@@ -203,6 +245,7 @@ class Book:
         await self._write_new(session)
         await self._write_steps(session)
         await self._write_outbox(session)
+        await flood.save(session, [self._attention[each] for each in sorted(self._attended)])
         events = [{"alert": entry.alert.id, **event} for entry in self.entries for event in entry.events]
         await store.add_events(session, events)
         deeds = [deed for entry in self.entries for deed in _deeds(entry)]
@@ -222,7 +265,8 @@ class Book:
         following = [entry for entry in new if entry.follows]
         for entry in following:
             assert entry.follows
-            entry.set(replace(entry.alert, previous=entry.follows.alert.id))
+            before = entry.follows.alert
+            entry.set(replace(entry.alert, previous=before.id, references=[f"{before.code}-{before.generation}"]))
         await store.change(session, [entry.alert for entry in following])
 
     async def _codes(self, session: AsyncSession, alerts: list[Alert]) -> list[str]:

@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import escalation, outbox, policies, store
+from alerts import escalation, outbox, policies, quiet, store, telling
 from alerts.alert import (
     SERVICE,
     Alert,
@@ -24,8 +23,9 @@ from alerts.alert import (
     raised,
     rank,
     repeated,
+    stale,
 )
-from alerts.answers import Answer, acknowledge, correct, note, on_scene, resolve
+from alerts.answers import Answer, acknowledge, correct, note, on_scene, reopen, resolve
 from alerts.book import Book, Entry, gap_at
 from alerts.duty import endpoints_of, who
 from alerts.outbox import DeliveryRow
@@ -42,6 +42,7 @@ __all__ = [
     "handle_all",
     "note",
     "on_scene",
+    "reopen",
     "resolve",
     "restart",
     "steps_due",
@@ -71,20 +72,27 @@ async def handle_all(
     live = [each for each in findings if each.mode == "live"]
     book = Book(campuses, now)
     places = {(each.campus, each.rule, each.key) for each in live}
-    opening = {(each.campus, each.rule, each.key) for each in live if each.state == "firing"}
     gaps = {gap_at(each.campus) for each in live}
-    await book.load_places(session, places | gaps, opening=opening | gaps)
+    await book.load_places(session, places | gaps, opening=places | gaps)
     entries = [_take(book, each) if each.mode == "live" else None for each in findings]
     await book.write(session)
     return [entry.alert if entry else None for entry in entries]
 
 
 async def steps_due(session: AsyncSession, campuses: Mapping[str, Campus], now: datetime) -> int:
-    """Carry out the steps whose time has come, and clear coverage gaps that are filled; return how many steps."""
+    """Carry out the steps whose time has come, and clear coverage gaps that are filled; return how many steps.
+
+    What is kept quiet from now on, or no longer, comes first.
+    """
     await in_turn(session)
+    await quiet.go_on(session, campuses, now)
     due = await store.steps_due(session, now, MAX_STEPS)
     book = Book(campuses, now)
-    entries = await book.load_alerts(session, {step.alert for step in due})
+    grown = await store.grown_stale(session, now, MAX_STEPS)
+    entries = await book.load_alerts(session, {*grown, *(step.alert for step in due)})
+    for number in grown:
+        entries[number].set(stale(entries[number].alert))
+        entries[number].event("stale", "It has been true for more than a day", at=now)
     fired = 0
     stuck: list[int] = []
     for number in dict.fromkeys(step.alert for step in due):
@@ -132,6 +140,7 @@ async def give_way(
     book = Book(campuses, now)
     entries = await book.load_alerts(session, {each.alert for each in failed})
     siblings = await outbox.of_alerts(session, {each.alert for each in failed})
+    given_up: set[tuple[int, int, int]] = set()
     for delivery in {(each.alert, each.generation, each.step, each.person): each for each in failed}.values():
         entry = entries.get(delivery.alert)
         if entry is None or not entry.alert.is_open or policies.is_answered(delivery.until, entry.alert):
@@ -141,7 +150,11 @@ async def give_way(
             for each in siblings
             if (each.alert, each.generation, each.step) == (delivery.alert, delivery.generation, delivery.step)
         ]
-        if not _try_next_tier(book, entry, delivery, same_step) and all(each.state == "refused" for each in same_step):
+        round_ = (delivery.alert, delivery.generation, delivery.step)
+        if _try_next_tier(book, entry, delivery, same_step) or round_ in given_up:
+            continue
+        if all(each.state == "refused" for each in same_step):
+            given_up.add(round_)
             why = f"{', '.join(dict.fromkeys(each.endpoint for each in same_step))} refused the notice"
             escalation.unreached(book, entry, delivery.step, why)
     await book.write(session)
@@ -155,13 +168,13 @@ def _try_next_tier(book: Book, entry: Entry, delivery: DeliveryRow, same_step: S
         return True
     campus = book.campuses.get(entry.alert.campus)
     person = campus.people_by_id.get(delivery.person) if campus else None
-    policy = escalation.policy_of(entry.alert)
+    policy = telling.policy_of(entry.alert)
     if person is None or delivery.step >= len(policy.steps):
         return False
     found = [each for each in endpoints_of(person, policy.steps[delivery.step].via) if each.tier == tier + 1]
     if not found:
         return False
-    escalation.tell(book, entry, found, step=delivery.step, until=delivery.until, generation=delivery.generation)
+    telling.tell(book, entry, found, step=delivery.step, until=delivery.until, generation=delivery.generation)
     names = ", ".join(each.endpoint for each in found)
     text = f"{delivery.endpoint} did not get through; {names} is used"
     entry.event("notify", text, at=book.now, step=delivery.step, to=[each.endpoint for each in found])
@@ -189,7 +202,9 @@ def _take(book: Book, finding: Finding) -> Entry | None:
         entry.event("exercise", text, at=book.now, state=finding.state, exercise=finding.exercise)
         return entry
     if finding.state == "resolved":
-        if entry is not None:
+        if entry is None:
+            _clear_closed(book, finding)
+        else:
             _clear(book, entry, finding.at)
         return entry
     if entry is not None and order > 0:
@@ -209,10 +224,7 @@ def _open(book: Book, finding: Finding) -> Entry:
     policy, why = policies.choose(known, finding.advice.policy, finding.severity)
     previous = book.last_closed((finding.campus, finding.rule, finding.key))
     plain = book.plain(finding.campus, policy)
-    entry = book.open(opened(finding, now=book.now, policy=plain, previous=previous.id if previous else None))
-    if previous is not None:
-        references = [f"{previous.code}-{previous.generation}"]
-        entry.set(replace(entry.alert, references=references))
+    entry = book.open(opened(finding, now=book.now, policy=plain, previous=previous))
     entry.event(
         "opened", finding.text, at=book.now, severity=finding.severity, exercise=finding.exercise, late=finding.late
     )
@@ -258,7 +270,17 @@ def _clear(book: Book, entry: Entry, at: datetime) -> None:
     if closes_by_itself(alert):
         escalation.close(book, entry, "it is over")
         return
-    if alert.suppressed == "cooldown" or not (alert.latched or alert.momentary):
-        entry.stop_steps()
+    if alert.suppressed in escalation.ASIDE or not (alert.latched or alert.momentary):
+        entry.stop_steps("notify", "again")
     if alert.momentary and not alert.latched and alert.rank < rank("severe"):
         escalation.close_later(book, entry)
+
+
+def _clear_closed(book: Book, finding: Finding) -> None:
+    """Note on the alert that a person closed while it was true that it is over now."""
+    alert = book.last_closed((finding.campus, finding.rule, finding.key))
+    if alert is None or not alert.is_active or outranks(finding, alert):
+        return
+    entry = book.entry_of(alert)
+    entry.set(cleared(alert, at=finding.at, now=book.now))
+    entry.event("cleared", "It is over, some time after the close", at=book.now)

@@ -68,7 +68,23 @@ def on_duty(campus: Campus, now: datetime) -> tuple[Person, ...]:
     found = [] if _is_day_off(campus, now) else [_holder(shift, campus, now) for shift in campus.shifts]
     if not campus.is_staffed(now):
         found = [*campus.on_call, *found]
+    overrides = campus.overrides_at(now)
+    away = {each.person for each in overrides}
+    found = [each for each in found if each not in away] + [each.cover for each in overrides]
     return tuple(campus.people_by_id[each] for each in dict.fromkeys(found) if each is not None)
+
+
+def shift_end(campus: Campus, person: str, now: datetime) -> datetime | None:
+    """Return when the shift ends that a person is on now, a break in it included; None if they are on none."""
+    overrides = campus.overrides_at(now)
+    if any(each.person == person for each in overrides):
+        return None
+    ends = [campus.instant(each.end) for each in overrides if each.cover == person]
+    if not _is_day_off(campus, now):
+        ends += [end for shift in campus.shifts if shift.person == person for end in _ends(shift, campus, now)]
+    # Whoever is called away earlier than the shift ends goes then.
+    calls = [campus.instant(each.start) for each in campus.overrides if each.person == person]
+    return min([max(ends), *(each for each in calls if now < each)]) if ends else None
 
 
 def _meant(word: str, campus: Campus, now: datetime) -> Iterable[Person]:
@@ -83,7 +99,7 @@ def _meant(word: str, campus: Campus, now: datetime) -> Iterable[Person]:
     present = on_duty(campus, now)
     if name == "on_duty":
         return present
-    covers = {shift.cover for shift in campus.shifts}
+    covers = {shift.cover for shift in campus.shifts} | {each.cover for each in campus.overrides_at(now)}
     return [person for person in present if person.role == name or person.id in covers]
 
 
@@ -91,6 +107,14 @@ def _is_day_off(campus: Campus, now: datetime) -> bool:
     calendar = campus.local_calendar
     today = calendar.local(now).date()
     return today in calendar.calendar.exceptions and not calendar.day_type(today).staffed
+
+
+def _ends(shift: Shift, campus: Campus, now: datetime) -> list[datetime]:
+    """Return the end of this shift if it is running."""
+    today = campus.local_calendar.local(now).date()
+    days = [day for day in (today - timedelta(days=1), today) if WEEKDAYS[day.weekday()] in shift.days]
+    spans = [shift.at.on(day, campus.zone_info) for day in days]
+    return [end for start, end in spans if start <= now < end]
 
 
 def _holder(shift: Shift, campus: Campus, now: datetime) -> str | None:

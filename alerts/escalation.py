@@ -10,60 +10,109 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-import structlog
 from msgspec.structs import replace
 
 from alerts import policies
-from alerts.alert import SERVICE, Alert, closed_by_itself, opened, rank, repeated, suppressed
+from alerts.alert import (
+    CHATTER,
+    CHATTER_SPAN,
+    SERVICE,
+    Alert,
+    closed_by_itself,
+    closes_by_itself,
+    is_chattering,
+    lapsed,
+    opened,
+    repeated,
+    suppressed,
+)
 from alerts.book import Book, Entry, gap_at
-from alerts.duty import Recipient
+from alerts.duty import Recipient, shift_end
 from alerts.notices import duration, name_of
-from alerts.outbox import Lane, NoticeKind
-from alerts.policies import Kind, Planned, Policy, Step
+from alerts.outbox import NoticeKind
+from alerts.policies import Kind, Planned, Step
 from alerts.shapes import moment
-from core.errors import BadInput
-from core.findings import Finding, Severity
+from alerts.suppression import Mute
+from alerts.telling import is_grave, policy_of, tell
+from core.findings import Finding
 
-_log = structlog.get_logger(__name__)
+ASIDE: Final = ("cooldown", "chattering")
+"""Reasons for which an opening waits a while before it is told; telling ends them."""
 GAP_POLICY: Final = "coverage-gap"
-LANES: Final[dict[Severity, Lane]] = {
-    "extreme": "critical",
-    "severe": "critical",
-    "moderate": "normal",
-    "minor": "bulk",
-}
-_MSG_TYPES: Final = {
-    "alert": "Alert",
-    "reminder": "Update",
-    "cancel": "Cancel",
-    "correction": "Update",
-    "test": "Alert",
-}
 
 
 def begin(book: Book, entry: Entry, *, told_at: datetime | None = None, cooldown_s: float = 0.0) -> None:
     """Start the alert's policy from its first step; what was planned before is stopped.
 
-    Where people were told at `told_at`, less than `cooldown_s` ago, it starts once that has passed; extreme does not
-    wait. A test starts nothing.
+    Where people were told at `told_at`, less than `cooldown_s` ago, it starts once that has passed; what chatters
+    once it has held for a while; extreme does not wait. What is kept quiet is looked at again later. A test starts
+    nothing.
     """
     entry.stop_steps()
-    if entry.alert.suppressed == "exercise":
+    if entry.alert.exercise == "test":
         entry.event("suppressed", "A test: nobody is told", at=book.now, reason="exercise")
         return
-    start = book.now
-    if told_at is not None and entry.alert.severity != "extreme":
-        start = max(start, told_at + timedelta(seconds=cooldown_s))
-    if told_at is not None and start > book.now:
-        ago = duration(book.now - told_at)
-        entry.set(suppressed(entry.alert, "cooldown"))
-        text = f"People were told {ago} ago: nobody is told again before {start:%H:%M:%S} UTC"
-        entry.event("suppressed", text, at=book.now, reason="cooldown", until=moment(start))
-    elif entry.alert.suppressed == "cooldown":
-        entry.set(suppressed(entry.alert, None))
     entry.new_round()
-    entry.planned += policies.plan(policy_of(entry.alert), start)
+    mute = book.mute(entry.alert)
+    if mute is not None:
+        hush(book, entry, mute)
+        return
+    if entry.alert.suppressed is not None:
+        entry.set(suppressed(entry.alert, None))
+    entry.planned += policies.plan(policy_of(entry.alert), _start(book, entry, told_at, cooldown_s))
     fire_due(book, entry)
+
+
+def hush(book: Book, entry: Entry, mute: Mute) -> None:
+    """Keep an alert quiet, what was to follow included, until it is looked at again."""
+    entry.stop_steps("notify", "again", "look")
+    entry.take_back(mute.text)
+    entry.planned.append(Planned(0, mute.until, "look"))
+    if entry.alert.suppressed == mute.word:
+        return
+    entry.set(suppressed(entry.alert, mute.word))
+    entry.event("suppressed", mute.text, at=book.now, reason=mute.word, until=moment(mute.until), by=mute.by)
+
+
+def look_again(book: Book, entry: Entry) -> None:
+    """Tell people of an alert that nothing keeps quiet any more, if it still stands."""
+    entry.stop_steps("look")
+    mute = book.mute(entry.alert)
+    if mute is not None:
+        hush(book, entry, mute)
+        return
+    was = entry.alert.suppressed
+    entry.set(suppressed(entry.alert, None))
+    alert = entry.alert
+    if not alert.is_standing:
+        entry.event("unsuppressed", "Nothing keeps it quiet any more; it is over by now", at=book.now, was=was)
+        if closes_by_itself(alert):
+            close(book, entry, "it is over")
+        return
+    entry.event("unsuppressed", "Nothing keeps it quiet any more, and it still stands", at=book.now, was=was)
+    if alert.is_acknowledged:
+        _tell_again(book, entry)
+    else:
+        begin(book, entry)
+
+
+def _start(book: Book, entry: Entry, told_at: datetime | None, cooldown_s: float) -> datetime:
+    """Return when the first step is due, and say so where that is not at once."""
+    if entry.alert.severity == "extreme":
+        return book.now
+    calm = book.now + CHATTER_SPAN if is_chattering(entry.alert, book.now) else book.now
+    cool = told_at + timedelta(seconds=cooldown_s) if told_at is not None else book.now
+    start = max(calm, cool)
+    if start <= book.now:
+        return book.now
+    if told_at is not None and cool >= calm:
+        reason, why = "cooldown", f"People were told {duration(book.now - told_at)} ago"
+    else:
+        reason, why = "chattering", f"It has opened {CHATTER} times within a minute"
+    entry.set(suppressed(entry.alert, reason))
+    text = f"{why}: nobody is told before {start:%H:%M:%S} UTC, and then if it is still true"
+    entry.event("suppressed", text, at=book.now, reason=reason, until=moment(start))
+    return start
 
 
 def fire_due(book: Book, entry: Entry) -> int:
@@ -115,11 +164,9 @@ def stop_answered(entry: Entry) -> None:
     alert, policy = entry.alert, policy_of(entry.alert)
 
     def is_over(kind: str, number: int) -> bool:
-        if kind == "close":
-            return False
         if kind == "again":
             return alert.on_scene_by is not None
-        return policies.is_answered(policy.steps[number].until, alert)
+        return kind == "notify" and policies.is_answered(policy.steps[number].awaits, alert)
 
     for step in list(entry.waiting):
         if is_over(step.kind, step.step):
@@ -130,8 +177,17 @@ def stop_answered(entry: Entry) -> None:
 def remind_later(book: Book, entry: Entry) -> None:
     """Plan that those who have the alert are told again, if it is still true by then."""
     again = policy_of(entry.alert).again
-    if again is not None and entry.alert.is_active and entry.alert.on_scene_by is None:
+    waits = "again" in {step.kind for step in entry.waiting} | {step.kind for step in entry.planned}
+    muted = entry.alert.suppressed is not None and entry.alert.suppressed not in ASIDE
+    if again is not None and entry.alert.is_active and entry.alert.on_scene_by is None and not (waits or muted):
         entry.planned.append(Planned(0, book.now + again, "again"))
+
+
+def mind_shift(book: Book, entry: Entry) -> None:
+    """Plan to look whether whoever has an extreme alert is still on shift: nobody goes home with one."""
+    entry.stop_steps("handover")
+    if entry.alert.severity == "extreme" and entry.alert.exercise != "test":
+        entry.planned.append(Planned(0, book.now, "handover"))
 
 
 def close_later(book: Book, entry: Entry) -> None:
@@ -148,56 +204,6 @@ def close(book: Book, entry: Entry, why: str) -> None:
     entry.deed(SERVICE, "alert.close", disposition=entry.alert.disposition, note=why)
 
 
-def tell(
-    book: Book,
-    entry: Entry,
-    recipients: Sequence[Recipient],
-    *,
-    step: int = 0,
-    kind: NoticeKind = "alert",
-    until: str = "always",
-    text: str = "",
-    at: datetime | None = None,
-    generation: int | None = None,
-) -> None:
-    """Put one notice for each recipient into the outbox; at most one per endpoint, step and round."""
-    alert, policy = entry.alert, policy_of(entry.alert)
-    due = at or book.now
-    entry.posts += [
-        {
-            "campus": alert.campus,
-            "generation": alert.generation if generation is None else generation,
-            "step": step,
-            "tier": each.tier,
-            "person": each.person,
-            "endpoint": each.endpoint,
-            "via": each.via,
-            "lane": LANES[alert.severity],
-            "kind": kind,
-            "priority": rank(alert.severity),
-            "until": until,
-            "msg_type": _MSG_TYPES[kind],
-            "text": text,
-            "state": "pending",
-            "due_at": due,
-            "expires_at": due + max(policy.expires, timedelta(minutes=1)),
-            "attempts": 0,
-            "reason": "",
-            "created_at": book.now,
-        }
-        for each in recipients
-    ]
-
-
-def policy_of(alert: Alert) -> Policy:
-    """Return the policy as it was when the alert opened; where that cannot be read any more, what ships stands in."""
-    try:
-        return policies.from_plain(alert.policy)
-    except BadInput as error:
-        _log.warning("policy_unreadable", alert=alert.id, problem=str(error))
-        return policies.default_policies()[alert.severity]
-
-
 def _carry_out(book: Book, entry: Entry, planned: Planned) -> None:
     if not entry.alert.is_open:
         return
@@ -205,6 +211,10 @@ def _carry_out(book: Book, entry: Entry, planned: Planned) -> None:
         close(book, entry, "nobody answered, and nothing is left to do")
     elif planned.kind == "again":
         _tell_again(book, entry)
+    elif planned.kind == "look":
+        look_again(book, entry)
+    elif planned.kind == "handover":
+        _look_at_shift(book, entry, was_on_shift=bool(planned.repeat))
     else:
         _notify(book, entry, planned)
 
@@ -212,21 +222,27 @@ def _carry_out(book: Book, entry: Entry, planned: Planned) -> None:
 def _notify(book: Book, entry: Entry, planned: Planned) -> None:
     policy = policy_of(entry.alert)
     step = policy.steps[planned.step]
-    if policies.is_answered(step.until, entry.alert):
+    if policies.is_answered(step.awaits, entry.alert):
+        return
+    mute = book.mute(entry.alert)
+    if mute is not None:
+        hush(book, entry, mute)
         return
     if planned.repeat:
         entry.new_round()
     if step.repeat is not None:
         entry.planned.append(Planned(planned.step, book.now + step.repeat, "notify", planned.repeat + 1))
     first = [each for each in book.who(entry.alert.campus, step.notify, step.via) if each.tier == 0]
+    if step.acks > 1:
+        seen = {name_of(each) for each in entry.alert.acknowledgers}
+        first = [each for each in first if each.person not in seen]
     if not first:
         unreached(book, entry, planned.step, "nobody of them can be reached now")
         return
     kind: NoticeKind = "reminder" if planned.repeat or step.until == "on_scene" else "alert"
     # What is grave waits neither for company nor for the morning.
-    is_grave = LANES[entry.alert.severity] == "critical"
-    at = book.now if is_grave else policies.send_at(policy, book.campuses[entry.alert.campus], book.now)
-    tell(book, entry, first, step=planned.step, kind=kind, until=step.until, at=at)
+    at = book.now if is_grave(entry.alert) else policies.send_at(policy, book.campuses[entry.alert.campus], book.now)
+    tell(book, entry, first, step=planned.step, kind=kind, until=step.awaits, at=at)
     _note_told(book, entry, first, step=planned.step, at=at, words=step)
 
 
@@ -235,9 +251,8 @@ def _tell_again(book: Book, entry: Entry) -> None:
     alert, policy = entry.alert, policy_of(entry.alert)
     if not alert.is_active or not alert.is_acknowledged or alert.on_scene_by is not None:
         return
-    assert policy.again is not None
     entry.new_round()
-    entry.planned.append(Planned(0, book.now + policy.again, "again"))
+    remind_later(book, entry)
     words = (f"person:{name_of(alert.acknowledged_by)}", *policy.steps[0].notify)
     found = [each for each in book.who(alert.campus, words, policy.steps[0].via) if each.tier == 0]
     if not found:
@@ -247,10 +262,27 @@ def _tell_again(book: Book, entry: Entry) -> None:
     _note_told(book, entry, found, step=0, at=book.now, words=policy.steps[0])
 
 
+def _look_at_shift(book: Book, entry: Entry, *, was_on_shift: bool) -> None:
+    """Take an extreme alert from whoever went off shift without handing it over; people are told anew."""
+    alert, campus = entry.alert, book.campuses.get(entry.alert.campus)
+    holder = campus.people_by_id.get(name_of(alert.acknowledged_by)) if campus else None
+    if campus is None or holder is None or alert.severity != "extreme":
+        return
+    end = shift_end(campus, holder.id, book.now)
+    if end is not None:
+        entry.planned.append(Planned(0, end, "handover", repeat=1))
+    elif was_on_shift:
+        entry.set(lapsed(alert))
+        text = f"{holder.name} went off shift without handing it over: it is nobody's again"
+        entry.event("handover", text, at=book.now, was=alert.acknowledged_by)
+        entry.deed(SERVICE, "alert.lapse", was=alert.acknowledged_by)
+        begin(book, entry)
+
+
 def _note_told(
     book: Book, entry: Entry, recipients: Sequence[Recipient], *, step: int, at: datetime, words: Step
 ) -> None:
-    reason = None if entry.alert.suppressed == "cooldown" else entry.alert.suppressed
+    reason = None if entry.alert.suppressed in ASIDE else entry.alert.suppressed
     entry.set(replace(entry.alert, noticed_at=book.now, suppressed=reason))
     names = ", ".join(dict.fromkeys(each.person for each in recipients))
     when = f" at {at:%H:%M:%S} UTC" if at > book.now else ""
@@ -294,7 +326,7 @@ def _note_gap(book: Book, alert: Alert, words: Sequence[str]) -> None:
                 finding,
                 now=book.now,
                 policy=book.plain(alert.campus, policy),
-                previous=previous.id if previous else None,
+                previous=previous,
             )
         )
         entry.deed(SERVICE, "alert.open", severity=entry.alert.severity)

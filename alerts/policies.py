@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, field_validator
 
 from alerts.alert import Alert
 from alerts.duty import Recipient, people, who
@@ -25,9 +25,12 @@ from core.findings import Severity
 
 Until = Literal["ack", "on_scene", "resolve"]
 """The answer that ends a step: somebody has it, somebody is there, or it is closed."""
-Kind = Literal["notify", "again", "close"]
+Kind = Literal["notify", "again", "close", "look", "handover"]
+"""What a step that waits will do: tell people, tell those who have it again, close the alert, look whether it is still
+kept quiet, look whether whoever has it is still on shift."""
 LONGEST = timedelta(days=7)
 MOST = 20
+MOST_ACKS = 5
 _ROLES = get_args(PersonRole)
 
 
@@ -59,6 +62,8 @@ class Step(Strict):
     via: Annotated[tuple[Literal["push", "sms", "email", "call", "any"], ...], AfterValidator(_some)] = ("any",)
     """In order of preference; the next one at once where one does not work. `any`: everything at once."""
     until: Until = "ack"
+    acks: int = Field(default=1, ge=1, le=MOST_ACKS)
+    """How many different people must have acknowledged before `until: ack` is answered."""
     repeat: Delay | None = None
     """Say it again every so often, until then."""
 
@@ -75,6 +80,11 @@ class Step(Strict):
             raise ValueError(f"{word!r} names nobody; write role:sro, shift:on_duty, person:reyes or on_call")
         return words
 
+    @property
+    def awaits(self) -> str:
+        """The answer that makes its notices needless, as the outbox keeps it: `ack`, `ack:2`, `on_scene`, `resolve`."""
+        return f"ack:{self.acks}" if self.until == "ack" and self.acks > 1 else self.until
+
     @field_validator("repeat")
     @classmethod
     def _not_a_storm(cls, value: timedelta | None) -> timedelta | None:
@@ -87,6 +97,8 @@ class Policy(Strict):
     """Whom an alert reaches, step by step, and what counts as an answer in time."""
 
     id: Id
+    version: int = Field(default=1, ge=1)
+    """Counts the changes made through the service."""
     title: str = ""
     steps: Annotated[tuple[Step, ...], AfterValidator(_some)]
     ack_target: Delay = timedelta(minutes=10)
@@ -152,6 +164,12 @@ _DEFAULTS: tuple[dict[str, Any], ...] = (
         "steps": [{"notify": ["on_call", "role:admin", "role:principal"]}],
         "ack_target": "5m",
     },
+    {
+        "id": "suppression-ending",
+        "title": "What was kept quiet will be heard again: whoever asked for it, and whoever is on duty",
+        "steps": [{"notify": ["shift:on_duty"], "via": ["push", "any"]}],
+        "ack_target": "10m",
+    },
 )
 
 
@@ -211,9 +229,23 @@ def plan(policy: Policy, start: datetime) -> tuple[Planned, ...]:
     return tuple(Planned(number, start + step.after) for number, step in enumerate(policy.steps))
 
 
-def is_answered(until: str, alert: Alert) -> bool:
-    """Return whether an open alert has the answer that a step waits for."""
-    return alert.on_scene_by is not None if until == "on_scene" else until == "ack" and alert.is_acknowledged
+def is_answered(awaits: str, alert: Alert) -> bool:
+    """Return whether an open alert has the answer that a step awaits (see `Step.awaits`)."""
+    until, _, acks = awaits.partition(":")
+    if until == "on_scene":
+        return alert.on_scene_by is not None
+    return until == "ack" and alert.is_acknowledged and len(alert.acknowledgers) >= int(acks or 1)
+
+
+def answers_of(alert: Alert) -> tuple[str, ...]:
+    """Return the answers that an alert has, as `Step.awaits` says them."""
+    known = ("ack", *(f"ack:{acks}" for acks in range(2, MOST_ACKS + 1)), "on_scene")
+    return tuple(each for each in known if is_answered(each, alert))
+
+
+def acks_wanted(policy: Policy) -> int:
+    """Return how many different people a policy wants to acknowledge."""
+    return max((step.acks for step in policy.steps if step.until == "ack"), default=1)
 
 
 def send_at(policy: Policy, campus: Campus, now: datetime) -> datetime:

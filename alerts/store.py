@@ -14,8 +14,8 @@ from sqlalchemy import ForeignKey, Index, Table, Text, delete, func, select, tex
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from alerts import outbox
-from alerts.alert import Alert
+from alerts import outbox, shelf
+from alerts.alert import STALE, Alert
 from core.database import Base, BigId, insert
 from core.errors import NotFound
 from core.findings import Finding
@@ -27,6 +27,9 @@ CHUNK: Final = 500
 
 def _where(condition: str) -> dict[str, Any]:
     return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
+
+
+_FRESH: Final = "closed_at IS NULL AND condition = 'active' AND NOT stale"
 
 
 class AlertRow(Base):
@@ -59,9 +62,12 @@ class AlertRow(Base):
     count: Mapped[int]
     opening: Mapped[int]
     previous: Mapped[int | None]
+    openings: Mapped[list[Any]]
+    stale: Mapped[bool]
     suppressed: Mapped[str | None]
     acknowledged_by: Mapped[str | None]
     acknowledged_at: Mapped[datetime | None]
+    acknowledgers: Mapped[list[Any]]
     on_scene_by: Mapped[str | None]
     on_scene_at: Mapped[datetime | None]
     closed_by: Mapped[str | None]
@@ -84,6 +90,7 @@ class AlertRow(Base):
         Index("uq_alerts_open_code", "code", unique=True, **_where("closed_at IS NULL")),
         Index(None, "campus", "rule", "key", "id"),
         Index(None, "opened_at"),
+        Index("ix_alerts_fresh", "began_at", **_where(_FRESH)),
         Index("ix_alerts_next_step_at", "next_step_at", **_where("next_step_at IS NOT NULL")),
     )
 
@@ -103,7 +110,7 @@ class EventRow(Base):
 
 
 class StepRow(Base):
-    """One step that waits for its time: to tell people (`notify`), those who have it (`again`), or to close."""
+    """One step that waits for its time; its kinds are those of `alerts.policies.Kind`."""
 
     __tablename__ = "alert_steps"
 
@@ -197,6 +204,39 @@ async def open_at(session: AsyncSession, places: Collection[tuple[str, str, str]
         for row in (await session.execute(query)).scalars():
             found[row.campus, row.rule, row.key] = _alert(row)
     return found
+
+
+async def open_of_rules(session: AsyncSession, campuses: Collection[str], rules: Collection[str]) -> list[Alert]:
+    """Return the open alerts of some rules on some campuses."""
+    here = (AlertRow.closed_at.is_(None), AlertRow.campus.in_(campuses), AlertRow.rule.in_(rules))
+    query = select(AlertRow).where(*here).order_by(AlertRow.id).execution_options(populate_existing=True)
+    return [_alert(row) for row in (await session.execute(query)).scalars()]
+
+
+async def unanswered(session: AsyncSession, limit: int = 1000) -> list[Alert]:
+    """Return the open extreme alerts that nobody has taken and that wait for a step."""
+    nobodys = (AlertRow.closed_at.is_(None), AlertRow.acknowledged_by.is_(None), AlertRow.severity == "extreme")
+    query = select(AlertRow).where(AlertRow.next_step_at.is_not(None), *nobodys).order_by(AlertRow.id).limit(limit)
+    return [_alert(row) for row in (await session.execute(query)).scalars()]
+
+
+async def open_on(session: AsyncSession, campus: str) -> list[int]:
+    """Return the numbers of the open alerts of a campus."""
+    query = select(AlertRow.id).where(AlertRow.closed_at.is_(None), AlertRow.campus == campus).order_by(AlertRow.id)
+    return list((await session.execute(query)).scalars())
+
+
+async def held_by(session: AsyncSession, campus: str, who: Collection[str]) -> list[Alert]:
+    """Return the open extreme alerts of a campus that one of these has taken."""
+    mine = (AlertRow.closed_at.is_(None), AlertRow.campus == campus, AlertRow.acknowledged_by.in_(who))
+    query = select(AlertRow).where(*mine, AlertRow.severity == "extreme").order_by(AlertRow.id)
+    return [_alert(row) for row in (await session.execute(query.execution_options(populate_existing=True))).scalars()]
+
+
+async def grown_stale(session: AsyncSession, now: datetime, limit: int = 1000) -> list[int]:
+    """Return the alerts that have been true for too long and are not marked as stale yet."""
+    query = select(AlertRow.id).where(text(_FRESH), AlertRow.began_at <= now - STALE)
+    return list((await session.execute(query.order_by(AlertRow.began_at).limit(limit))).scalars())
 
 
 async def latest_closed(
@@ -321,8 +361,11 @@ async def postpone(session: AsyncSession, alerts: Collection[int], until: dateti
 
 
 async def next_step_at(session: AsyncSession) -> datetime | None:
-    """Return when the next step is due, or None if none waits."""
-    return (await session.execute(select(func.min(StepRow.due_at)).where(StepRow.state == "waiting"))).scalar()
+    """Return when the desk has something to do next, or None: a step, a suppression, an alert that grows stale."""
+    step = (await session.execute(select(func.min(StepRow.due_at)).where(StepRow.state == "waiting"))).scalar()
+    oldest = (await session.execute(select(func.min(AlertRow.began_at)).where(text(_FRESH)))).scalar()
+    moments = (step, await shelf.next_at(session), oldest + STALE if oldest else None)
+    return min((each for each in moments if each is not None), default=None)
 
 
 async def late(session: AsyncSession, before: datetime, limit: int = 1000) -> list[int]:

@@ -22,15 +22,18 @@ from api.routes import (
     alerts,
     campuses,
     devices,
+    duty,
     health,
     hooks,
     links,
     mappings,
     messages,
+    policies,
     quarantine,
     rules,
     state,
     stream,
+    suppressions,
     tokens,
     visits,
 )
@@ -82,8 +85,9 @@ def create_api(house: House) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Armour)
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    rooms = (messages, quarantine, devices, mappings, hooks, alerts, campuses, state, visits, rules, stream, tokens)
-    for room in rooms:
+    about_alerts = (alerts, suppressions, policies, duty)
+    rooms = (messages, quarantine, devices, mappings, hooks, campuses, state, visits, rules, stream, tokens)
+    for room in (*rooms, *about_alerts):
         api.include_router(room.router)
     app.include_router(api)
     app.include_router(hooks.door, responses=_PROBLEMS)

@@ -96,6 +96,7 @@ async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) ->
     if "courier" in roles:
         start("courier", service.courier.run())
         start("auditor", service.auditor.run())
+        start("watchdog", service.watchdog.run())
     try:
         if server is not None:
             await server.start()

@@ -17,6 +17,7 @@ import structlog
 from alerts.auditor import Auditor
 from alerts.channels import Channels
 from alerts.courier import Courier
+from alerts.watchdog import Watchdog
 from api.deps import House, Receipt
 from app import documents, migrate
 from app.health import Watch
@@ -49,6 +50,7 @@ class Service:
     channels: Channels
     courier: Courier
     auditor: Auditor
+    watchdog: Watchdog
     house: House
     watch: Watch
     retention: Retention
@@ -122,6 +124,7 @@ def build(
     )
     courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=settings.public_url)
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
+    watchdog = Watchdog(database, clock, channels, lambda: pipeline.campuses)
     listener = _listener(settings, clock, pipeline) if listen else None
     watch = Watch(database, clock, auditor, listener)
     retention = Retention(database, clock, settings, campuses=lambda: pipeline.campuses, metrics=metrics)
@@ -149,6 +152,7 @@ def build(
         channels=channels,
         courier=courier,
         auditor=auditor,
+        watchdog=watchdog,
         house=house,
         watch=watch,
         retention=retention,

@@ -167,6 +167,22 @@ class Shift(Strict):
     cover: Id | None = None
 
 
+class Override(Strict):
+    """For once: between two moments `person` is not on duty, or `cover` is, in their place or beside others."""
+
+    person: Id | None = None
+    cover: Id | None = None
+    start: Moment
+    end: Moment
+    reason: Text = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Override:
+        if self.person is None and self.cover is None:
+            raise ValueError("name who is not on duty (person), who is instead (cover), or both")
+        return self
+
+
 class Gathering(Strict):
     """A game, a dance, a concert: many people, one room, for a while."""
 
@@ -210,6 +226,7 @@ class Campus(Strict):
     people: tuple[Person, ...] = ()
     shifts: tuple[Shift, ...] = ()
     on_call: tuple[Id, ...] = ()
+    overrides: tuple[Override, ...] = ()
     gatherings: tuple[Gathering, ...] = ()
     watch_list: tuple[WatchEntry, ...] = ()
     policies: tuple[dict[str, Any], ...] = ()
@@ -317,6 +334,10 @@ class Campus(Strict):
             edges += [self.instant(each.start), self.instant(each.end)]
         return min((edge for edge in edges if at < edge < found), default=found)
 
+    def overrides_at(self, at: datetime) -> tuple[Override, ...]:
+        """Return the overrides of the shifts that hold at an instant."""
+        return tuple(each for each in self.overrides if self.instant(each.start) <= at < self.instant(each.end))
+
     def is_staffed(self, at: datetime) -> bool:
         """Return whether somebody responsible is on site."""
         return self.local_calendar.is_in("staffed", at)
@@ -340,6 +361,9 @@ class Campus(Strict):
         for place, value, known, noun in self._references(zones, doors, people):
             if value is not None and value not in known:
                 yield f"{place}: no {noun} {value!r}{nearest(value, known)}"
+        for index, override in enumerate(self.overrides):
+            if self.instant(override.end) <= self.instant(override.start):
+                yield f"overrides[{index}].end: ends before it starts"
         for index, gathering in enumerate(self.gatherings):
             if self.instant(gathering.end) <= self.instant(gathering.start):
                 yield f"gatherings[{index}].end: ends before it starts"
@@ -373,6 +397,9 @@ class Campus(Strict):
         for i, shift in enumerate(self.shifts):
             yield f"shifts[{i}].person", shift.person, people, "person"
             yield f"shifts[{i}].cover", shift.cover, people, "person"
+        for i, override in enumerate(self.overrides):
+            yield f"overrides[{i}].person", override.person, people, "person"
+            yield f"overrides[{i}].cover", override.cover, people, "person"
         yield from ((f"on_call[{i}]", each, people, "person") for i, each in enumerate(self.on_call))
         for i, gathering in enumerate(self.gatherings):
             yield f"gatherings[{i}].zone", gathering.zone, zones, "zone"

@@ -22,7 +22,7 @@ from core.vault import Vault
 
 LISTS: Final = ("zones", "doors", "devices", "people", "gatherings", "watch_list")
 """Parts of a campus whose members have an id of their own."""
-WHOLE: Final = ("campus", "calendar", "shifts", "on_call", "policies")
+WHOLE: Final = ("campus", "calendar", "shifts", "on_call", "overrides", "policies")
 """Parts of a campus that are kept as one document."""
 
 

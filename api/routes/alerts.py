@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from alerts import desk, outbox, shapes, store
+from alerts import desk, handover, outbox, quiet, shapes, store, suppression
 from alerts.alert import Alert
 from alerts.desk import Answer
-from api.deps import Answerer, Now, Reader, Reading, Writing
+from alerts.suppression import Suppression
+from api.alert_schemas import Correction, HandOver, Reopening, Shelving, SuppressionShown
+from api.deps import Answerer, InHouse, Now, Reader, Reading, Writing, the_campus
 from api.listing import AfterId, Instant, Limit, Number, Page, Words, piece
 from api.schemas import AlertDetail, AlertShown, Answered, Note, ProblemDetails, Resolution
+from core.errors import Conflict
 from core.findings import Severity
 
 router = APIRouter(tags=["alerts"])
@@ -86,6 +89,67 @@ async def resolve(session: Writing, caller: Answerer, now: Now, number: Number, 
 async def note(session: Writing, caller: Answerer, now: Now, number: Number, said: Note) -> Answered:
     """Keep something with an alert."""
     return _answered(await desk.note(session, number, who=caller.actor, text=said.text, now=now))
+
+
+@router.post("/alerts/{number}/correct", responses=_NOT_POSSIBLE)
+async def correct(session: Writing, caller: Answerer, now: Now, number: Number, said: Correction) -> Answered:
+    """Send a correction to exactly those whom notices of this alert have reached."""
+    return _answered(await desk.correct(session, number, who=caller.actor, text=said.text, now=now))
+
+
+@router.post("/alerts/{number}/reopen", responses=_NOT_POSSIBLE)
+async def reopen(
+    session: Writing, house: InHouse, caller: Answerer, now: Now, number: Number, said: Reopening
+) -> Answered:
+    """Open a closed alert again, as a new one that names it: people are told, and only a person closes it."""
+    campuses = house.campuses()
+    return _answered(
+        await desk.reopen(session, number, who=caller.actor, reason=said.reason, campuses=campuses, now=now)
+    )
+
+
+@router.post("/alerts/{number}/hand-over", responses=_NOT_POSSIBLE)
+async def hand_over(
+    session: Writing, house: InHouse, caller: Answerer, now: Now, number: Number, said: HandOver
+) -> Answered:
+    """Give an alert that somebody has to another person, who is told."""
+    campuses = house.campuses()
+    return _answered(
+        await handover.hand_over(session, number, who=caller.actor, to=said.to, campuses=campuses, now=now)
+    )
+
+
+@router.post("/alerts/{number}/shelve", responses=_NOT_POSSIBLE)
+async def shelve(
+    session: Writing, house: InHouse, caller: Answerer, now: Now, number: Number, said: Shelving
+) -> SuppressionShown:
+    """Keep this rule quiet for this door (visit, …) until a moment; told again then if still true.
+
+    What is extreme is not shelved by one person alone: ask for it at `/suppressions`, and let another second it.
+    """
+    alert = await store.get(session, number)
+    if not alert.is_open:
+        raise Conflict(f"{alert.code} is closed; there is nothing to shelve")
+    if alert.severity == "extreme":
+        raise Conflict(
+            f"{alert.code} is extreme: it takes two people. Ask at POST /api/v1/suppressions, "
+            "and let another person second it"
+        )
+    campus = the_campus(alert.campus, house)
+    asked = Suppression(
+        campus=alert.campus,
+        kind="shelf",
+        rules=[alert.rule],
+        keys=[alert.key],
+        author=caller.actor,
+        reason=said.reason,
+        created_at=now,
+        starts_at=now,
+        ends_at=said.until,
+        next_at=None,
+    )
+    kept = await quiet.suppress(session, suppression.moved_on(asked, now), campus, now)
+    return SuppressionShown.model_validate(quiet.as_json(kept, now))
 
 
 def _shown(alert: Alert) -> AlertShown:

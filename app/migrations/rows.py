@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import alerts.flood
 import alerts.links
+import alerts.shelf
 import alerts.store
 import api.access
 import core.audit

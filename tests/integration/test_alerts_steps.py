@@ -66,6 +66,7 @@ async def test_an_acknowledgement_stops_the_steps_but_the_one_that_waits_for_som
 async def test_taken_but_still_true_after_the_timeout_tells_again(database: Database, campus: Campus) -> None:
     alert = await take(database, campus, extreme())
     await acknowledge(database, alert.id, who="person:okafor")
+    assert await step(database, campus, later(6)) == 1, "it is looked whether they are on a shift; they are not"
     assert await step(database, campus, later(304)) == 0
     before = len(await told(database, alert.id))
     assert await step(database, campus, later(305)) == 1

@@ -21,6 +21,7 @@ from app.wiring import Service, build
 from core import registry
 from core.campus import Campus
 from core.clock import ManualClock
+from core.findings import Finding
 from core.messages import Heard
 from core.settings import Settings
 from tests.fakes import FakePhone, Push
@@ -98,6 +99,20 @@ class Duty:
     async def acknowledge(self, alert: Alert, who: str = "person:reyes") -> desk.Answer:
         async with self.service.database.transaction() as session:
             return await desk.acknowledge(session, alert.id, who=who, now=self.now)
+
+    async def find(self, *findings: Finding) -> None:
+        """A rule finds something."""
+        async with self.service.database.transaction() as session:
+            await desk.handle_all(session, findings, {self.campus.id: self.campus}, now=self.now)
+        await self.service.courier.send_due(self.now)
+
+    async def timeline(self, alert: Alert) -> list[store.EventRow]:
+        async with self.service.database.reading() as session:
+            return await store.timeline(session, alert.id)
+
+    async def deliveries(self, alert: Alert) -> list[outbox.DeliveryRow]:
+        async with self.service.database.reading() as session:
+            return await outbox.of_alerts(session, [alert.id])
 
     async def power_cut(self, seconds: float) -> None:
         """The process dies and another one starts later, on the same database; nothing else is carried over."""

@@ -41,9 +41,12 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("opening", sa.Integer(), nullable=False),
         sa.Column("previous", sa.Integer(), nullable=True),
+        sa.Column("openings", Json, nullable=False),
+        sa.Column("stale", sa.Boolean(), nullable=False),
         sa.Column("suppressed", sa.String(), nullable=True),
         sa.Column("acknowledged_by", sa.String(), nullable=True),
         sa.Column("acknowledged_at", UtcTime(), nullable=True),
+        sa.Column("acknowledgers", Json, nullable=False),
         sa.Column("on_scene_by", sa.String(), nullable=True),
         sa.Column("on_scene_at", UtcTime(), nullable=True),
         sa.Column("closed_by", sa.String(), nullable=True),
@@ -64,6 +67,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_alerts_campus_rule_key_id"), ["campus", "rule", "key", "id"], unique=False)
+        batch_op.create_index(
+            "ix_alerts_fresh",
+            ["began_at"],
+            unique=False,
+            sqlite_where=sa.text("closed_at IS NULL AND condition = 'active' AND NOT stale"),
+            postgresql_where=sa.text("closed_at IS NULL AND condition = 'active' AND NOT stale"),
+        )
         batch_op.create_index(
             "ix_alerts_next_step_at",
             ["next_step_at"],
@@ -87,6 +97,14 @@ def upgrade() -> None:
             postgresql_where=sa.text("closed_at IS NULL"),
         )
 
+    op.create_table(
+        "attention",
+        sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("person", sa.String(), nullable=False),
+        sa.Column("recent", Json, nullable=False),
+        sa.Column("flood_since", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("campus", "person", name=op.f("pk_attention")),
+    )
     op.create_table(
         "audit",
         sa.Column("id", BigId, autoincrement=True, nullable=False),
@@ -356,6 +374,38 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_shadow_findings_campus_rule_id"), ["campus", "rule", "id"], unique=False)
 
     op.create_table(
+        "suppressions",
+        sa.Column("id", BigId, autoincrement=True, nullable=False),
+        sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("rules", Json, nullable=False),
+        sa.Column("keys", Json, nullable=False),
+        sa.Column("zones", Json, nullable=False),
+        sa.Column("alert", sa.Integer(), nullable=True),
+        sa.Column("author", sa.String(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("monitor", sa.String(), nullable=True),
+        sa.Column("window", sa.String(), nullable=True),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("starts_at", UtcTime(), nullable=False),
+        sa.Column("ends_at", UtcTime(), nullable=False),
+        sa.Column("seconded_by", sa.String(), nullable=True),
+        sa.Column("seconded_at", UtcTime(), nullable=True),
+        sa.Column("lifted_by", sa.String(), nullable=True),
+        sa.Column("lifted_at", UtcTime(), nullable=True),
+        sa.Column("next_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_suppressions")),
+    )
+    with op.batch_alter_table("suppressions", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_suppressions_next_at",
+            ["next_at"],
+            unique=False,
+            sqlite_where=sa.text("next_at IS NOT NULL"),
+            postgresql_where=sa.text("next_at IS NOT NULL"),
+        )
+
+    op.create_table(
         "tokens",
         sa.Column("id", BigId, autoincrement=True, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -439,6 +489,14 @@ def downgrade() -> None:
 
     op.drop_table("alert_events")
     op.drop_table("tokens")
+    with op.batch_alter_table("suppressions", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_suppressions_next_at",
+            sqlite_where=sa.text("next_at IS NOT NULL"),
+            postgresql_where=sa.text("next_at IS NOT NULL"),
+        )
+
+    op.drop_table("suppressions")
     with op.batch_alter_table("shadow_findings", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_shadow_findings_campus_rule_id"))
 
@@ -496,6 +554,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_audit_at"))
 
     op.drop_table("audit")
+    op.drop_table("attention")
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_alerts_open_code",
@@ -510,6 +569,11 @@ def downgrade() -> None:
             "ix_alerts_next_step_at",
             sqlite_where=sa.text("next_step_at IS NOT NULL"),
             postgresql_where=sa.text("next_step_at IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_alerts_fresh",
+            sqlite_where=sa.text("closed_at IS NULL AND condition = 'active' AND NOT stale"),
+            postgresql_where=sa.text("closed_at IS NULL AND condition = 'active' AND NOT stale"),
         )
         batch_op.drop_index(batch_op.f("ix_alerts_campus_rule_key_id"))
 

@@ -130,7 +130,6 @@ def test_a_closed_alert_moves_no_more_and_says_who_closed_it() -> None:
         lambda: moves.on_scene(done, who="diaz", now=later(80)),
         lambda: moves.resolved(done, who="diaz", disposition="real", note="", now=later(80)),
         lambda: moves.repeated(done, finding(), now=later(80)),
-        lambda: moves.cleared(done, at=later(80), now=later(80)),
     ):
         with pytest.raises(Conflict, match=r"K7-42 cannot be .*: reyes closed it as false at 2026-11-24T14:01:10Z"):
             move()

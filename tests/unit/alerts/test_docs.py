@@ -8,8 +8,12 @@ from typing import get_args
 
 from alerts import policies
 from alerts.alert import DISPOSITIONS
+from alerts.duty import on_duty
+from alerts.escalation import ASIDE
 from alerts.outbox import State
 from alerts.policies import Policy, Step
+from alerts.suppression import KINDS, WORDS
+from core.campus import Campus
 from core.documents import parse
 from tests.campuses import lincoln
 from tests.conftest import START
@@ -25,11 +29,11 @@ def rows(heading: str) -> set[str]:
 
 
 def test_the_policies_that_ship_are_those_of_the_page() -> None:
-    assert policies.read_policies(parse(EXAMPLES[0])) == policies.default_policies()
+    assert policies.read_policies(parse(EXAMPLES[1])) == policies.default_policies()
 
 
 def test_the_example_is_a_policy_of_the_campus_and_reaches_people() -> None:
-    campus = lincoln(policies=parse(EXAMPLES[1])[0].data["policies"])
+    campus = lincoln(policies=parse(EXAMPLES[2])[0].data["policies"])
     policy = policies.policies_of(campus)["game-night"]
     seen = [[each.endpoint for each in step.recipients] for step in policies.preview(policy, campus, START)]
     assert seen == [["okafor-phone"], ["reyes-phone", "reyes-sms"], ["diaz-phone"]]
@@ -40,3 +44,14 @@ def test_every_key_state_and_disposition_is_explained() -> None:
     assert rows("key of a policy") == set(Policy.model_fields) - {"id", "title", "steps"}
     assert rows("state of a delivery") == set(get_args(State))
     assert all(f"`{each}`" in PAGE for each in DISPOSITIONS)
+
+
+def test_the_override_of_the_page_is_one(campus: Campus) -> None:
+    away = lincoln(overrides=parse(EXAMPLES[0])[0].data["overrides"])
+    assert [person.id for person in on_duty(campus, START)] == ["reyes"]
+    assert [person.id for person in on_duty(away, START)] == ["okafor"]
+
+
+def test_every_kind_and_word_of_suppression_is_explained() -> None:
+    assert rows("kind") == set(KINDS)
+    assert all(f"`{each}`" in PAGE for each in (*WORDS.values(), *ASIDE, "inhibited"))
