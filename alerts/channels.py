@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import re
+import socket
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +20,9 @@ from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import apprise
+from apprise.attachment.memory import AttachMemory
 
-from alerts import guard
+from alerts import guard, smtp
 from alerts.notices import Notice
 from alerts.outbox import Lane
 from core.clock import stopwatch
@@ -34,6 +36,7 @@ READ_S: Final = 12.0
 _GRACE_S: Final = 4.0
 _PATIENCE_S: Final = 5.0
 _FORBIDDEN: Final = ("optional", "retry", "wait")
+_SILENT: Final = frozenset(("ntfy", "ntfys", "json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos"))
 _FOR_NOW: Final = frozenset((408, 409, 421, 423, 425, 429))
 _STATUS: Final = re.compile(r"\berror[=: ]+(\d{3})\b")
 _MOODS: Final[dict[Severity, apprise.NotifyType]] = {
@@ -42,6 +45,7 @@ _MOODS: Final[dict[Severity, apprise.NotifyType]] = {
     "moderate": apprise.NotifyType.WARNING,
     "minor": apprise.NotifyType.INFO,
 }
+_LOUDNESS: Final[dict[Severity, str]] = {"extreme": "max", "severe": "high", "moderate": "default", "minor": "low"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,9 @@ class Outcome:
 
     state: Literal["accepted", "unknown", "failed", "refused"]
     detail: str
+
+
+_UNREACHED: Final = Outcome("failed", "no connection")
 
 
 class Breaker:
@@ -117,8 +124,19 @@ class Channels:
             found.append(Problem("leads to a private address, which ALLOW_PRIVATE_ENDPOINTS does not permit", "url"))
         return found
 
-    async def send(self, url: str, notice: Notice, *, lane: Lane, timeout: float = READ_S) -> Outcome:  # noqa: ASYNC109
-        """Send one notice; never raises. `timeout` is how long an answer may take, in seconds."""
+    async def send(
+        self,
+        url: str,
+        notice: Notice,
+        *,
+        lane: Lane,
+        timeout: float = READ_S,  # noqa: ASYNC109 - the sockets' own
+        quiet: bool = False,
+    ) -> Outcome:
+        """Send one notice; never raises. `timeout` is how long an answer may take, in seconds.
+
+        `quiet` asks the phone to make no sound, where the service knows such a thing (see `is_silent`).
+        """
         loop = asyncio.get_running_loop()
         provider = self._providers.get(url)
         if provider is None:
@@ -133,13 +151,32 @@ class Channels:
                 await seat.acquire()
         except TimeoutError:
             return Outcome("failed", "not tried: too many notices to this provider at once")
-        sending = loop.run_in_executor(self._pools[lane], self._deliver, url, notice, timeout)
+        address = _address(url, notice, quiet=quiet)
+        sending = loop.run_in_executor(self._pools[lane], self._deliver, address, notice, timeout)
         # A thread cannot be stopped: its seat is free only once it has really ended.
         sending.add_done_callback(lambda _: seat.release())
         done, _ = await asyncio.wait({sending}, timeout=CONNECT_S + timeout + _GRACE_S)
         outcome = sending.result() if done else _no_answer(CONNECT_S + timeout + _GRACE_S)
         breaker.note(outcome)
         return outcome
+
+    async def knock(self, url: str) -> Outcome:
+        """Try whether a provider's host can be reached, and say nothing to it; `unknown` where the URL names none."""
+        return await asyncio.get_running_loop().run_in_executor(self._pools["self-test"], self._knock, url)
+
+    def _knock(self, url: str) -> Outcome:
+        services = _open(url)
+        if services is None:
+            return Outcome("refused", "the endpoint's URL cannot be used")
+        where = _where(services[0])
+        if where is None:
+            return Outcome("unknown", "cannot be tried without a sound; send it a test by hand")
+        with guard.watching(allow_private=self._allow_private) as blocked:
+            try:
+                socket.create_connection(where, CONNECT_S).close()
+            except OSError:
+                return Outcome("refused", "leads to a private address") if blocked else _UNREACHED
+        return Outcome("accepted", "its host answers; nothing was sent")
 
     def close(self) -> None:
         """Take no more; what is being sent is left to end by itself."""
@@ -148,11 +185,13 @@ class Channels:
 
     def _deliver(self, url: str, notice: Notice, timeout: float) -> Outcome:
         try:
-            services = _open(_with_button(url, notice.link))
+            services = _open(url)
             if services is None or len(services) != 1:
                 return Outcome("refused", "the endpoint's URL cannot be used")
             service = services[0]
-            service.socket_connect_timeout = CONNECT_S
+            # By mail, one bound holds for the whole conversation: that of connecting would cut off a slow server which
+            # takes the message all the same, and it would come again and again.
+            service.socket_connect_timeout = timeout if smtp.is_mail(service) else CONNECT_S
             service.socket_read_timeout = timeout
             began = stopwatch()
             with guard.watching(allow_private=self._allow_private) as blocked:
@@ -161,11 +200,26 @@ class Channels:
                     title=notice.title,
                     notify_type=_MOODS[notice.severity],
                     body_format=apprise.NotifyFormat.TEXT,
+                    attach=_picture(service, notice),
                     log_level=logging.DEBUG,
                 )
             return _judge(result, blocked, stopwatch() - began, timeout)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its words may hold secrets
             return Outcome("failed", f"could not be sent ({type(error).__name__})")
+
+
+def is_silent(url: str) -> bool:
+    """Return whether a quiet notice can be sent there: to a letter box, a program, or as a message without a sound."""
+    return urlsplit(url).scheme.lower() in _SILENT
+
+
+def _where(service: Any) -> tuple[str, int] | None:
+    """Return the host and port that a URL names; None where the service keeps its own."""
+    if smtp.is_mail(service):
+        return service.smtp_host or service.host, int(service.port)
+    if not any("{host}" in template for template in getattr(service, "templates", ())):
+        return None
+    return service.host, int(service.port or (443 if service.secure else 80))
 
 
 def _judge(result: apprise.AppriseResult, blocked: list[str], took: float, timeout: float) -> Outcome:
@@ -176,13 +230,16 @@ def _judge(result: apprise.AppriseResult, blocked: list[str], took: float, timeo
     if not result.results:
         return Outcome("refused", "the endpoint's URL cannot be used")
     lines = [entry.message for each in result for entry in each.logs()]
+    mailed = smtp.judge(lines)
+    if mailed is not None:
+        return Outcome(*mailed)
     status = _status(lines)
     if status is not None:
         return _by_status(status)
     if any("Read timed out" in line or "ReadTimeout" in line for line in lines):
         return _no_answer(timeout)
     if any("ConnectTimeout" in line or "Connection error" in line for line in lines) and took < timeout:
-        return Outcome("failed", "no connection")
+        return _UNREACHED
     return _no_answer(took) if took >= timeout else Outcome("failed", "could not be sent")
 
 
@@ -243,12 +300,28 @@ def _provider(url: str) -> str:
     return str(service.service_name)
 
 
-def _with_button(url: str, link: str | None) -> str:
-    """Return an ntfy URL with a button that acknowledges; any other as it is."""
-    if link is None or not url.startswith(("ntfy://", "ntfys://")) or "actions=" in url:
+def _address(url: str, notice: Notice, *, quiet: bool) -> str:
+    """Return an ntfy URL with the notice's buttons (a phone shows three) and how loud it is; any other as it is.
+
+    What the URL says itself stands, but a quiet notice is quiet.
+    """
+    if not url.lower().startswith(("ntfy://", "ntfys://")):
         return url
-    button = quote(f"http, On it, {link}, method=POST, clear=true", safe="")
-    return f"{url}{'&' if '?' in url else '?'}actions={button}"
+    if quiet:
+        url = re.sub(r"(?i)([?&])priority=[^&]*&?", r"\1", url).rstrip("?&")
+    more = [] if "priority=" in url else [f"priority={'min' if quiet else _LOUDNESS[notice.severity]}"]
+    if notice.buttons and "actions=" not in url:
+        said = [f"http, {each.label}, {each.address}, method=POST, clear=true" for each in notice.buttons[:3]]
+        more.append(f"actions={quote('; '.join(said), safe='')}")
+    return "&".join([f"{url}{'' if '?' in url else '?'}", *more]).replace("?&", "?", 1) if more else url
+
+
+def _picture(service: Any, notice: Notice) -> list[Any] | None:
+    """Return the notice's picture for a letter. Elsewhere a picture could be refused, and the words with it."""
+    if notice.picture is None or not smtp.is_mail(service):
+        return None
+    memory: Any = AttachMemory
+    return [memory(content=notice.picture, name="plan.png", mimetype="image/png")]
 
 
 def _keep_apprise_quiet() -> None:

@@ -35,10 +35,10 @@ from core.errors import NotFound, Unavailable
 from core.feed import News
 from core.findings import SEVERITIES
 
-LEASE: Final = timedelta(seconds=30)
+LEASE: Final = timedelta(seconds=8)
+"""How long after its sender's death a notice is sent again; while it is being sent, the lease is renewed."""
+RENEW: Final = timedelta(seconds=2)
 LANES: Final[tuple[Lane, ...]] = ("critical", "normal", "bulk", "self-test")
-MOST: Final = 4
-"""How many notices are under way at once to one endpoint that answers."""
 LOOK: Final = timedelta(seconds=1)
 """The longest the courier sleeps: another process may have written meanwhile."""
 FIRST_RETRY: Final = timedelta(seconds=2)
@@ -81,7 +81,8 @@ class Courier:
         self._chance = chance or random.Random()  # noqa: S311 - spreads retries; nothing secret
         self._woken = asyncio.Event()
         self._busy: Counter[Place] = Counter()
-        self._pace: dict[Place, int] = {}
+        self._under_way: set[Parcel] = set()
+        self._renew_at: datetime | None = None
         self._seen: dict[Place, str] = {}
         self._in_lane: Counter[Lane] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -112,7 +113,7 @@ class Courier:
                     await self._clock.sleep(LOOK.total_seconds())
                 else:
                     if not started:
-                        await self._wait(due)
+                        await self._wait(now, due)
         finally:
             await self._stop()
 
@@ -141,6 +142,7 @@ class Courier:
 
     async def _work(self, now: datetime) -> tuple[int, datetime | None]:
         """Carry out steps and begin to send; return how many notices are on their way now, and what is due next."""
+        await self._renew(now)
         step_at, send_at = await self._next_due()
         while step_at is not None and step_at <= now:
             async with self._database.transaction() as session:
@@ -149,15 +151,26 @@ class Courier:
         started = await self._start_due(now) if send_at is not None and send_at <= now else 0
         return started, min((each for each in (step_at, send_at) if each is not None), default=None)
 
+    async def _renew(self, now: datetime) -> None:
+        """Keep what is being sent from being sent by another."""
+        if not self._under_way or (self._renew_at is not None and now < self._renew_at):
+            return
+        self._renew_at = now + RENEW
+        rows = [row for parcel in self._under_way for row in parcel.deliveries]
+        async with self._database.transaction() as session:
+            await outbox.renew(session, [(row.id, row.attempts) for row in rows], now + LEASE)
+
     async def _next_due(self) -> tuple[datetime | None, datetime | None]:
         async with self._database.reading() as session:
             return await store.next_step_at(session), await outbox.next_due(session)
 
     async def _start_due(self, now: datetime) -> int:
         async with self._database.transaction() as session:
-            parcels = [parcel for lane in LANES for parcel in await self._claim(session, lane, now)]
+            lanes = await outbox.due_lanes(session, now)
+            parcels = [parcel for lane in LANES if lane in lanes for parcel in await self._claim(session, lane, now)]
         for parcel in parcels:
             self._busy[parcel.place] += 1
+            self._under_way.add(parcel)
             self._in_lane[parcel.lane] += 1
             task = asyncio.create_task(self._carry(parcel))
             self._tasks.add(task)
@@ -180,16 +193,18 @@ class Courier:
         return await make_up(session, lane, rows, self._campuses(), now, public_url=self._public_url)
 
     def _room(self, lane: Lane, place: Place) -> int:
-        """Return how many more notices an endpoint may be sent now."""
-        if lane in TOGETHER:
-            return 0 if self._busy[place] else MOST_TOGETHER
-        return self._pace.get(place, outbox.ROOM) - self._busy[place]
+        """Return how many more notices an endpoint may be sent now.
+
+        One after the other, the next when the last is written down: a crash can double no more than that one.
+        """
+        if self._busy[place]:
+            return 0
+        return MOST_TOGETHER if lane in TOGETHER else 1
 
     async def _carry(self, parcel: Parcel) -> None:
         try:
             if parcel.notice is not None:
                 parcel.outcome = await self._channels.send(parcel.url, parcel.notice, lane=parcel.lane)
-            self._note_pace(parcel)
             self._sent.append(parcel)
             await self._record()
         except Unavailable as error:
@@ -198,6 +213,7 @@ class Courier:
         except Exception:  # noqa: BLE001 - one bad row never stops the loop; its lease ends by itself
             _log.exception("delivery_failed", endpoint=parcel.place[2])
         finally:
+            self._under_way.discard(parcel)
             self._busy[parcel.place] -= 1
             if not self._busy[parcel.place]:
                 del self._busy[parcel.place]
@@ -264,8 +280,10 @@ class Courier:
             return None
         return when if when < row.expires_at else None
 
-    async def _wait(self, due: datetime | None) -> None:
+    async def _wait(self, looked_at: datetime, due: datetime | None) -> None:
         now = self._clock.now()
+        if due is not None and looked_at < due <= now:
+            return
         until = min(due, now + LOOK) if due is not None and due > now else now + LOOK
         waits = [asyncio.create_task(self._woken.wait()), asyncio.create_task(self._clock.sleep_until(until))]
         try:
@@ -273,12 +291,6 @@ class Courier:
         finally:
             for wait in waits:
                 wait.cancel()
-
-    def _note_pace(self, parcel: Parcel) -> None:
-        """Give an endpoint that answers more room, and one that does not only one notice at a time."""
-        assert parcel.outcome is not None
-        answers = parcel.outcome.state in ("accepted", "refused")
-        self._pace[parcel.place] = MOST if answers else 1
 
     def _note_trouble(self, trouble: str) -> None:
         if self.status.trouble != trouble:

@@ -1,7 +1,8 @@
 """The links in messages: a secret per recipient and alert, kept as a hash, good for a day.
 
-Whoever holds one is taken for the person it was sent to, and may do one thing: answer this alert. Opening the page
-acts on nothing, because mail scanners open every link.
+Whoever holds one is taken for the person it was sent to, and may do one thing: answer this alert, or say that the
+message has come where it was a check. Opening the page answers nothing, because mail scanners open every link; that
+it was opened is noted.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class LinkRow(Base):
     generation: Mapped[int]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     used_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    check: Mapped[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ class Link:
     """The round of notices it came with: it answers no later opening."""
     expires_at: datetime
     used_at: datetime | None = None
+    opened_at: datetime | None = None
+    check: int | None = None
+    """The check it answers (see `alerts.preflight`), where it belongs to no alert."""
 
 
 async def make(session: AsyncSession, *, alert: int, person: str, endpoint: str, generation: int, now: datetime) -> str:
@@ -70,6 +76,8 @@ async def make_all(session: AsyncSession, links: Sequence[Link]) -> list[str]:
             "generation": link.generation,
             "expires_at": link.expires_at,
             "used_at": None,
+            "opened_at": None,
+            "check": link.check,
         }
         for token, link in zip(tokens, links, strict=True)
     ]
@@ -91,7 +99,9 @@ async def open(session: AsyncSession, token: str, now: datetime) -> Link:  # noq
         raise NotFound("this link leads nowhere; open the alert from the latest message")
     if row.expires_at <= now:
         raise NotFound("this link is older than a day and no longer good; open the alert from the latest message")
-    return Link(row.alert, row.person, row.endpoint, row.generation, row.expires_at, row.used_at)
+    return Link(
+        row.alert, row.person, row.endpoint, row.generation, row.expires_at, row.used_at, row.opened_at, row.check
+    )
 
 
 async def use(session: AsyncSession, token: str, now: datetime) -> Link:
@@ -100,6 +110,21 @@ async def use(session: AsyncSession, token: str, now: datetime) -> Link:
     statement = update(LinkRow).where(LinkRow.hash == _hash(token), LinkRow.used_at.is_(None)).values(used_at=now)
     await session.execute(statement.execution_options(synchronize_session=False))
     return link
+
+
+async def note_opened(session: AsyncSession, token: str, now: datetime) -> None:
+    """Note that the page of a link was opened for the first time, by the person or by a scanner of their mail."""
+    first = update(LinkRow).where(LinkRow.hash == _hash(token), LinkRow.opened_at.is_(None))
+    await session.execute(first.values(opened_at=now).execution_options(synchronize_session=False))
+
+
+async def of_alert(session: AsyncSession, alert: int) -> list[Link]:
+    """Return the links that were sent about an alert."""
+    rows = (await session.execute(select(LinkRow).where(LinkRow.alert == alert))).scalars()
+    return [
+        Link(row.alert, row.person, row.endpoint, row.generation, row.expires_at, row.used_at, row.opened_at)
+        for row in rows
+    ]
 
 
 async def purge(session: AsyncSession, before: datetime) -> None:

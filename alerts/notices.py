@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from alerts.alert import SERVICE, Alert
+from alerts.buttons import Button, buttons
 from core.findings import Severity
 
 SMS_LENGTH: Final = 160
@@ -27,7 +28,17 @@ _GSM: Final = frozenset(
 _PLAIN: Final = str.maketrans(
     {"·": "-", "\u2013": "-", "\u2014": "-", "…": "...", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 )
-_LEADS: Final = {"alert": "", "reminder": "REMINDER", "cancel": "CANCELLED", "correction": "CORRECTION", "test": "TEST"}
+_LEADS: Final = {
+    "alert": "",
+    "reminder": "REMINDER",
+    "help": "HELP",
+    "cancel": "CANCELLED",
+    "correction": "CORRECTION",
+    "test": "TEST",
+}
+_ANSWERABLE: Final = ("alert", "reminder", "help", "test")
+_SHOWABLE: Final = ("campus", "device", "door", "gathering", "zone")
+"""What a letter may quote values of; a visit's would name people."""
 _MARKS: Final = {"live": "", "drill": "DRILL", "test": "TEST"}
 
 
@@ -39,6 +50,9 @@ class Notice:
     body: str
     severity: Severity
     link: str | None = None
+    buttons: tuple[Button, ...] = ()
+    picture: bytes | None = field(default=None, repr=False)
+    """A PNG, for channels that carry one without risk to the words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +63,35 @@ class Setting:
     """Its name."""
     zone: ZoneInfo
     now: datetime
+    state: str = "normal"
+    """Its Standard Response Protocol state."""
 
 
 def word(
-    alert: Alert, setting: Setting, *, kind: str = "alert", via: str = "push", text: str = "", link: str | None = None
+    alert: Alert,
+    setting: Setting,
+    *,
+    kind: str = "alert",
+    via: str = "push",
+    text: str = "",
+    link: str | None = None,
+    picture: bytes | None = None,
 ) -> Notice:
-    """Return the notice about an alert as it is now. `text` is the correction, or why the alert is cancelled."""
+    """Return the notice about an alert as it is now.
+
+    `text` is the correction, why the alert is cancelled, or who asks for help. A letter carries what decided, too.
+    """
+    pressed = buttons(alert, link) if kind in _ANSWERABLE else ()
     if via == "sms":
-        return _sms(alert, setting, kind, text, link)
+        title, body = _sms(alert, setting, kind, text, link)
+        return Notice(title, body, alert.severity, link, pressed)
     title = _join(*_marks(alert, kind), alert.severity.upper(), _what(alert, text, kind), _how_long(alert, setting.now))
     lines = [_join(*_marks(alert, kind), _what(alert, text, kind)), *_more(alert, setting, kind)]
+    lines += _evidence(alert, setting) if via == "email" else []
     lines.append(_join(alert.code, setting.campus))
     lines += [link] if link else []
-    return Notice(f"{_cut(title, TITLE_LENGTH)} · {alert.code}", "\n".join(lines), alert.severity, link)
+    body = "\n".join(lines)
+    return Notice(f"{_cut(title, TITLE_LENGTH)} · {alert.code}", body, alert.severity, link, pressed, picture)
 
 
 def word_together(
@@ -80,8 +110,8 @@ def word_together(
         return Notice(_plain(title), _fit("; ".join(said), SMS_LENGTH - len(title) - 2), gravest.severity)
     lines: list[str] = []
     for alert, link in alerts:
-        own = _marks(alert, kind)
-        lines.append(_join(alert.code, *own, alert.severity.upper(), alert.text, _how_long(alert, setting.now)))
+        said = [alert.code, *_marks(alert, kind), alert.severity.upper(), alert.text]
+        lines.append(_join(*said, _how_long(alert, setting.now)))
         lines += [link] if link else []
     return Notice(_cut(title, TITLE_LENGTH), "\n".join(lines), gravest.severity, alerts[-1][1])
 
@@ -91,6 +121,20 @@ def word_test(campus: str, endpoint: str) -> Notice:
     return Notice(
         "TEST · Hallwatch", f"TEST · {campus}\nThis tries the endpoint {endpoint} out. Nothing has happened.", "minor"
     )
+
+
+def word_check(campus: str, name: str, kind: str, link: str | None = None) -> Notice:
+    """Return the notice that asks if somebody can be reached: at the start of a `shift`, or in the `nightly` round."""
+    if kind == "nightly":
+        return Notice(
+            "TEST · Hallwatch", f"TEST · {campus}\nThe nightly check of every endpoint. Nothing has happened.", "minor"
+        )
+    lines = [
+        f"{name}, your shift at {campus} begins.",
+        "Open the link and press the button: then we know that alerts reach you.",
+    ]
+    lines += [link] if link else []
+    return Notice("Can you be reached? · Hallwatch", "\n".join(lines), "minor", link)
 
 
 def duration(span: timedelta) -> str:
@@ -110,11 +154,13 @@ def name_of(who: str | None) -> str:
 
 
 def _marks(alert: Alert, kind: str) -> list[str]:
-    return [mark for mark in (_MARKS[alert.exercise], _LEADS[kind]) if mark]
+    return list(dict.fromkeys(mark for mark in (_MARKS[alert.exercise], _LEADS[kind]) if mark))
 
 
 def _what(alert: Alert, text: str, kind: str) -> str:
-    return text if kind == "correction" and text else alert.text
+    if not text or kind not in ("correction", "help"):
+        return alert.text
+    return text if kind == "correction" else _join(text, alert.text)
 
 
 def _how_long(alert: Alert, now: datetime) -> str:
@@ -133,6 +179,8 @@ def _more(alert: Alert, setting: Setting, kind: str) -> list[str]:
     lines = [_join(f"Since {since}" if not alert.momentary else f"At {since}", _how_long(alert, setting.now))]
     if alert.is_active:
         lines[0] += ", still true"
+    if setting.state != "normal":
+        lines.append(f"The campus is in {setting.state.upper()}")
     if alert.late:
         lines.append("Found out late")
     if alert.on_scene_by:
@@ -142,6 +190,29 @@ def _more(alert: Alert, setting: Setting, kind: str) -> list[str]:
     return lines + [f"- {each}" for each in alert.do]
 
 
+def _evidence(alert: Alert, setting: Setting) -> list[str]:
+    """Return what decided, without names: which rule, with which values, and what was heard of which thing when."""
+    because = alert.because
+    lines = ["", "What decided", f"Rule {alert.rule}, version {alert.rule_version}"]
+    lines += [f"{name} = {value}" for name, value in _plain_values(because.get("params"))]
+    lines += [
+        f"{name} = {value}"
+        for name, value in _plain_values(because.get("values"))
+        if name.partition(".")[0] in _SHOWABLE
+    ]
+    for each in because.get("messages") or ():
+        at, kind = each.get("at"), each.get("kind")
+        if isinstance(at, str) and isinstance(kind, str):
+            lines.append(f"{datetime.fromisoformat(at).astimezone(setting.zone):%H:%M:%S} {kind}")
+    return [*lines, ""]
+
+
+def _plain_values(found: object) -> list[tuple[str, object]]:
+    if not isinstance(found, dict):
+        return []
+    return [(str(name), value) for name, value in found.items() if isinstance(value, str | int | float | bool)]
+
+
 def _ending(alert: Alert) -> str:
     if alert.closed_by in (None, SERVICE):
         return "It is over."
@@ -149,13 +220,13 @@ def _ending(alert: Alert) -> str:
     return f"Closed as {alert.disposition} by {name_of(alert.closed_by)}{note}"
 
 
-def _sms(alert: Alert, setting: Setting, kind: str, text: str, link: str | None) -> Notice:
+def _sms(alert: Alert, setting: Setting, kind: str, text: str, link: str | None) -> tuple[str, str]:
     title = _plain(" ".join([*_marks(alert, kind), alert.severity.upper(), alert.code]))
     tail = f"\n{link}" if link else ""
     what = _ending(alert) if kind == "cancel" else f"{_what(alert, text, kind)} {_how_long(alert, setting.now)}".strip()
     # A gateway joins the title to the body with a line break or two characters.
     room = max(SMS_LENGTH - len(title) - 2 - len(tail), len(alert.code) + _LEAST_SMS_TEXT)
-    return Notice(title, _fit(f"{alert.code} {what}", room) + tail, alert.severity, link)
+    return title, _fit(f"{alert.code} {what}", room) + tail
 
 
 def _join(*parts: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.database import Base, BigId, insert, is_postgresql, upsert
 
 Lane = Literal["critical", "normal", "bulk", "self-test"]
-NoticeKind = Literal["alert", "reminder", "cancel", "correction", "test"]
+NoticeKind = Literal["alert", "reminder", "help", "cancel", "correction", "test"]
 State = Literal["pending", "leased", "accepted", "unknown", "failed", "refused", "cancelled"]
 Place = tuple[str, str, str]
 """Campus, person and endpoint."""
@@ -27,8 +27,8 @@ REACHED: Final = ("accepted", "unknown")
 """States in which the endpoint has, or may have, what was sent."""
 LOOK_AHEAD: Final = 64
 """How many due rows a claim looks at; where they fill up their endpoints, the next claim passes over those."""
-ROOM: Final = 2
-"""How many notices an endpoint is sent at once of which nothing is known yet."""
+ROOM: Final = 1
+"""How many notices an endpoint is sent at once: one after the other."""
 
 
 class DeliveryRow(Base):
@@ -172,6 +172,19 @@ async def _lease(session: AsyncSession, chosen: Collection[int], until: datetime
     return sorted(rows, key=lambda row: (-row.priority, row.created_at, row.id))
 
 
+async def renew(session: AsyncSession, leases: Sequence[tuple[int, int]], until: datetime) -> None:
+    """Keep deliveries (number, attempt) claimed until an instant; those given to another meanwhile are left alone."""
+    mine = tuple_(DeliveryRow.id, DeliveryRow.attempts).in_(leases)
+    statement = update(DeliveryRow).where(DeliveryRow.state == "leased", mine).values(due_at=until)
+    await session.execute(statement.execution_options(synchronize_session=False))
+
+
+async def due_lanes(session: AsyncSession, now: datetime) -> set[str]:
+    """Return the lanes in which something is due."""
+    query = select(DeliveryRow.lane).where(DeliveryRow.due_at <= now).distinct()
+    return set((await session.execute(query)).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of one attempt; `due_at` says when the delivery is tried again, None: never."""
@@ -283,7 +296,7 @@ async def reached(session: AsyncSession, alert: int) -> list[DeliveryRow]:
         .where(
             DeliveryRow.alert == alert,
             DeliveryRow.state.in_(REACHED),
-            DeliveryRow.kind.in_(("alert", "reminder", "correction")),
+            DeliveryRow.kind.in_(("alert", "reminder", "help", "correction")),
         )
         .order_by(DeliveryRow.id)
     )

@@ -17,8 +17,11 @@ from alerts.duty import endpoint
 from alerts.links import Link
 from alerts.notices import Notice, Setting
 from alerts.outbox import DeliveryRow, Lane, Place
+from alerts.plan_picture import picture_for
 from alerts.policies import is_answered
+from core import state
 from core.campus import Campus
+from core.facts import CampusFacts
 
 TOGETHER: Final[Mapping[Lane, timedelta]] = {"normal": timedelta(seconds=30), "bulk": timedelta(hours=1)}
 """Lanes in which what goes to one endpoint comes as one notice, and how far ahead of its time a delivery joins."""
@@ -26,7 +29,7 @@ MOST_TOGETHER: Final = 20
 _log = structlog.get_logger(__name__)
 
 
-@dataclass
+@dataclass(eq=False)
 class Parcel:
     """What goes to one endpoint in one notice: usually one delivery."""
 
@@ -57,10 +60,22 @@ async def make_up(
     wanted = [row for row in rows if row.id not in needless]
     addresses = await _links(session, wanted, now, public_url)
     parcels = _parcels(lane, wanted)
+    settings = {
+        name: await _setting(session, campuses[name], now)
+        for name in dict.fromkeys(parcel.place[0] for parcel in parcels)
+        if name in campuses
+    }
     for parcel in parcels:
         said = [(known[row.alert], addresses.get(row.id)) for row in parcel.deliveries]
-        _fill(parcel, said, campuses.get(parcel.place[0]), now)
+        name = parcel.place[0]
+        _fill(parcel, said, campuses.get(name), settings.get(name))
     return parcels
+
+
+async def _setting(session: AsyncSession, campus: Campus, now: datetime) -> Setting:
+    told = await state.get(session, campus.id, "campus", campus.id)
+    present = told.state if isinstance(told, CampusFacts) else None
+    return Setting(campus.campus.name, campus.zone_info, now, present or campus.campus.state)
 
 
 def why_not(row: DeliveryRow, alert: Alert | None) -> str:
@@ -78,19 +93,27 @@ def why_not(row: DeliveryRow, alert: Alert | None) -> str:
     return ""
 
 
-def _fill(parcel: Parcel, said: list[tuple[Alert, str | None]], campus: Campus | None, now: datetime) -> None:
+def _fill(parcel: Parcel, said: list[tuple[Alert, str | None]], campus: Campus | None, setting: Setting | None) -> None:
     target = endpoint(campus, parcel.place[1], parcel.place[2]) if campus else None
-    if campus is None or target is None:
+    if setting is None or target is None:
         parcel.outcome = Outcome("refused", "this endpoint is no longer there")
         return
     parcel.url = target.url
-    setting, first = Setting(campus.campus.name, campus.zone_info, now), parcel.deliveries[0]
+    first = parcel.deliveries[0]
     try:
         if len(said) > 1:
             parcel.notice = notices.word_together(said, setting, via=target.via)
         else:
             alert, link = said[0]
-            parcel.notice = notices.word(alert, setting, kind=first.kind, via=target.via, text=first.text, link=link)
+            parcel.notice = notices.word(
+                alert,
+                setting,
+                kind=first.kind,
+                via=target.via,
+                text=first.text,
+                link=link,
+                picture=picture_for(alert, campus) if target.via == "email" else None,
+            )
     except Exception as error:  # noqa: BLE001 - one alert that cannot be worded holds up no other
         _log.exception("notice_not_worded", alert=first.alert)
         parcel.outcome = Outcome("failed", f"could not be worded ({type(error).__name__})")

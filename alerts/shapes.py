@@ -8,6 +8,7 @@ from typing import Any
 
 from alerts.alert import Alert
 from alerts.outbox import AttemptRow, DeliveryRow
+from alerts.reach import Reach
 from alerts.store import EventRow
 
 
@@ -87,6 +88,21 @@ def deliveries_json(
 ) -> list[dict[str, Any]]:
     """Return deliveries, each with its attempts (see `alerts.outbox.attempts_of`)."""
     return [delivery_json(each, attempts.get(each.id, ())) for each in deliveries]
+
+
+def reach_json(line: Reach) -> dict[str, Any]:
+    """Return one line of the reach board."""
+    return {
+        "person": line.person,
+        "name": line.name,
+        "how": line.how,
+        "told_at": moment(line.told_at),
+        "via": list(line.via),
+        "opened_at": moment(line.opened_at),
+        "acknowledged_at": moment(line.acknowledged_at),
+        "on_scene_at": moment(line.on_scene_at),
+        "words": line.words,
+    }
 
 
 def moment(at: datetime | None) -> str | None:

@@ -28,6 +28,7 @@ LANES: Final[dict[Severity, Lane]] = {
 _MSG_TYPES: Final = {
     "alert": "Alert",
     "reminder": "Update",
+    "help": "Update",
     "cancel": "Cancel",
     "correction": "Update",
     "test": "Alert",

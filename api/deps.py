@@ -17,6 +17,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from alerts.channels import Outcome
 from api import access
 from api.access import Action, Caller
 from api.attempts import Attempts
@@ -25,7 +26,7 @@ from api.sessions import COOKIE, CSRF_HEADER, Sessions
 from core.campus import Campus, nearest
 from core.clock import Clock
 from core.database import Database
-from core.errors import Forbidden, NotFound, Unauthorized
+from core.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from core.messages import Heard
 from core.settings import Settings
 from core.vault import Vault
@@ -65,6 +66,10 @@ class Health:
         return self.broker.ok and self.database.ok and self.auditor.ok
 
 
+async def _nobody_tries(campus: str, person: str, endpoint: str) -> Outcome:
+    raise Unavailable(f"this process sends nothing: {campus}/{person}/{endpoint} cannot be tried out from here")
+
+
 @dataclass(frozen=True, kw_only=True)
 class House:
     """The service as this room sees it."""
@@ -84,6 +89,8 @@ class House:
     """Set by whoever has committed something that the pages should show at once."""
     committed: Callable[[], None] = lambda: None
     """Called after a request has changed something: deliveries may have become due, or void."""
+    try_out: Callable[[str, str, str], Awaitable[Outcome]] = _nobody_tries
+    """Send a test to a campus's person's endpoint, and write down how it behaved."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service ends: the event streams then end by themselves."""
 

@@ -23,6 +23,7 @@ from api.routes import (
     campuses,
     devices,
     duty,
+    endpoints,
     health,
     hooks,
     links,
@@ -30,6 +31,8 @@ from api.routes import (
     messages,
     policies,
     quarantine,
+    records,
+    reports,
     rules,
     state,
     stream,
@@ -85,7 +88,7 @@ def create_api(house: House) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(Armour)
     api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    about_alerts = (alerts, suppressions, policies, duty)
+    about_alerts = (alerts, suppressions, policies, duty, records, reports, endpoints)
     rooms = (messages, quarantine, devices, mappings, hooks, campuses, state, visits, rules, stream, tokens)
     for room in (*rooms, *about_alerts):
         api.include_router(room.router)

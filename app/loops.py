@@ -24,6 +24,8 @@ REFRESH_S = 2.0
 """How often a change of campuses or rules by another process is looked for."""
 RETENTION_S = 10.0
 """How often it is looked whether anything is to be forgotten."""
+PREFLIGHT_S = 10.0
+"""How often it is looked whether a check of endpoints is due."""
 CATCH_UP_S = 10.0
 """How long event time stands still for a broker that does not answer: then the timers must run without it."""
 GRACE_S = 3
@@ -97,6 +99,7 @@ async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) ->
         start("courier", service.courier.run())
         start("auditor", service.auditor.run())
         start("watchdog", service.watchdog.run())
+        start("preflight", _every(service, PREFLIGHT_S, service.preflight.look))
     try:
         if server is not None:
             await server.start()

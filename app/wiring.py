@@ -17,6 +17,7 @@ import structlog
 from alerts.auditor import Auditor
 from alerts.channels import Channels
 from alerts.courier import Courier
+from alerts.preflight import Preflight
 from alerts.watchdog import Watchdog
 from api.deps import House, Receipt
 from app import documents, migrate
@@ -51,6 +52,7 @@ class Service:
     courier: Courier
     auditor: Auditor
     watchdog: Watchdog
+    preflight: Preflight
     house: House
     watch: Watch
     retention: Retention
@@ -125,6 +127,7 @@ def build(
     courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=settings.public_url)
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
     watchdog = Watchdog(database, clock, channels, lambda: pipeline.campuses)
+    preflight = Preflight(database, clock, channels, lambda: pipeline.campuses, public_url=settings.public_url)
     listener = _listener(settings, clock, pipeline) if listen else None
     watch = Watch(database, clock, auditor, listener)
     retention = Retention(database, clock, settings, campuses=lambda: pipeline.campuses, metrics=metrics)
@@ -140,6 +143,7 @@ def build(
         rule_health=lambda: pipeline.rule_health,
         news=committed,
         committed=courier.nudge,
+        try_out=courier.try_out,
         closing=closing,
     )
     return Service(
@@ -153,6 +157,7 @@ def build(
         courier=courier,
         auditor=auditor,
         watchdog=watchdog,
+        preflight=preflight,
         house=house,
         watch=watch,
         retention=retention,

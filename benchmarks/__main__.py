@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import decode, fuzz, kill, latency, outage, throughput
+from benchmarks import decode, deliveries, fuzz, kill, latency, outage, throughput
 from benchmarks.stage import postgres
 from core.clock import SystemClock
 
@@ -167,6 +167,7 @@ PROGRAMS: dict[str, Callable[[Path], list[str]]] = {
     "latency": run_latency,
     "throughput": run_throughput,
     "kill": run_kill,
+    "deliveries": deliveries.lines,
     "outage": run_outage,
 }
 

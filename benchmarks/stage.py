@@ -74,12 +74,16 @@ def _postgres(url: str, sql: str) -> list[Any]:
 
 
 def write_config(
-    folder: Path, port: int, rules: Sequence[dict[str, Any]] = (), policies: Sequence[dict[str, Any]] = ()
+    folder: Path,
+    port: int,
+    rules: Sequence[dict[str, Any]] = (),
+    policies: Sequence[dict[str, Any]] = (),
+    people: Sequence[dict[str, Any]] | None = None,
 ) -> Path:
     """Write the campus whose endpoints lead to the receiver, and the rules, as an operator would lay them out."""
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
-    plain = registry.to_plain(campuses.with_phones(port))
+    plain = registry.to_plain(campuses.with_phones(port, people=people))
     plain["policies"] = list(policies)
     (config / "campus.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
     for rule in rules:
@@ -94,6 +98,7 @@ async def stage(
     database_url: str | None = None,
     rules: Sequence[dict[str, Any]] = (PROBE,),
     policies: Sequence[dict[str, Any]] = (POLICY,),
+    people: Sequence[dict[str, Any]] | None = None,
     settings: dict[str, str] | None = None,
 ) -> AsyncIterator[Stage]:
     """Start broker and receiver and prepare the service; it is started by the caller and ended here."""
@@ -101,7 +106,7 @@ async def stage(
     url = database_url or f"sqlite:///{folder}/hallwatch.db"
     with servers.mosquitto(folder / "mosquitto") as broker:
         async with servers.receiver() as receiver:
-            config = write_config(folder, receiver.port, rules, policies)
+            config = write_config(folder, receiver.port, rules, policies, people)
             service = servers.Service(
                 folder,
                 {

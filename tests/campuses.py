@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from core.campus import Campus
@@ -115,10 +116,10 @@ def lincoln(**changes: Any) -> Campus:
     return Campus.model_validate({**LINCOLN, **changes})
 
 
-def with_phones(port: int) -> Campus:
-    """Return the campus with every endpoint leading to a local receiver."""
-    people = [
+def with_phones(port: int, *, people: Sequence[dict[str, Any]] | None = None) -> Campus:
+    """Return the campus, with other people if they are named, and every endpoint leading to a local receiver."""
+    found = [
         {**each, "endpoints": [{**e, "url": e["url"].replace(":9/", f":{port}/")} for e in each["endpoints"]]}
-        for each in LINCOLN["people"]
+        for each in people or LINCOLN["people"]
     ]
-    return lincoln(people=people)
+    return lincoln(people=found)

@@ -37,10 +37,21 @@ class FakePhone(Channels):
     def validate(self, url: str) -> list[Problem]:
         return []
 
-    async def send(self, url: str, notice: Notice, *, lane: Lane, timeout: float = 0.0) -> Outcome:  # noqa: ASYNC109 - as the real one
+    async def send(
+        self,
+        url: str,
+        notice: Notice,
+        *,
+        lane: Lane,
+        timeout: float = 0.0,  # noqa: ASYNC109 - as the real one
+        quiet: bool = False,
+    ) -> Outcome:
         endpoint = url.rpartition("/")[2]
         self.sent.append(Push(endpoint, notice.title, notice.body))
         return self.answers.get(endpoint, Outcome("accepted", ""))
+
+    async def knock(self, url: str) -> Outcome:
+        return self.answers.get(url.rpartition("/")[2], Outcome("accepted", ""))
 
     def close(self) -> None:
         return None

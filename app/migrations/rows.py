@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import alerts.flood
 import alerts.links
+import alerts.preflight
 import alerts.shelf
 import alerts.store
 import api.access

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 
+from alerts.buttons import LABELS, Button
 from alerts.channels import Breaker, Channels, Outcome
 from alerts.notices import Notice
 from core.clock import stopwatch
+from core.findings import Severity
+from tests.mail import Mail
 from tests.servers import Receiver
 
 NOTICE = Notice("SEVERE · Door 7 · K7-42", "Door 7 <b>& gym\nK7-42\nhttps://h.example/a/tok", "severe")
@@ -28,6 +32,14 @@ def strict() -> Iterator[Channels]:
     found = Channels(allow_private=False)
     yield found
     found.close()
+
+
+@pytest.fixture
+async def mail() -> AsyncIterator[Mail]:
+    server = Mail()
+    await server.start()
+    yield server
+    await server.stop()
 
 
 @pytest.fixture
@@ -189,9 +201,111 @@ async def test_no_log_ever_sees_a_url(
     assert "planted-secret" not in "".join(capfd.readouterr())
 
 
-async def test_a_link_becomes_a_button_where_the_service_has_buttons(channels: Channels, receiver: Receiver) -> None:
+async def test_the_answers_are_buttons_where_the_service_has_buttons(channels: Channels, receiver: Receiver) -> None:
     link = "https://h.example/a/tok"
-    notice = Notice(NOTICE.title, NOTICE.body, "extreme", link)
+    pressed = tuple(Button(label, f"{link}?reply={reply}") for reply, label in LABELS.items())
+    notice = Notice(NOTICE.title, NOTICE.body, "extreme", link, pressed)
     outcome = await channels.send(f"ntfy://127.0.0.1:{receiver.port}/topic", notice, lane="critical")
     assert outcome.state == "accepted"
-    assert receiver.received[0].headers["x-actions"] == f"http, On it, {link}, method=POST, clear=true"
+    said = receiver.received[0].headers["x-actions"].split("; ")
+    assert said[0] == f"http, On it, {link}?reply=ack, method=POST, clear=true"
+    assert len(said) == 3, "a phone shows no more"
+
+
+@pytest.mark.parametrize(("severity", "loudness"), [("extreme", "max"), ("severe", "high"), ("minor", "low")])
+async def test_ntfy_is_as_loud_as_the_alert_is_grave(
+    channels: Channels, receiver: Receiver, severity: Severity, loudness: str
+) -> None:
+    await channels.send(f"ntfy://127.0.0.1:{receiver.port}/t", replace(NOTICE, severity=severity), lane="critical")
+    assert receiver.received[0].headers["x-priority"] == loudness
+
+
+@pytest.mark.parametrize("said", ["", "?priority=max", "?priority=high&image=no", "?image=no&priority=5"])
+async def test_a_quiet_notice_makes_no_sound(channels: Channels, receiver: Receiver, said: str) -> None:
+    await channels.send(f"ntfy://127.0.0.1:{receiver.port}/t{said}", NOTICE, lane="self-test", quiet=True)
+    assert receiver.received[0].headers["x-priority"] == "min"
+
+
+async def test_no_message_names_a_picture_on_somebody_elses_host(channels: Channels, receiver: Receiver) -> None:
+    await channels.send(f"ntfy://127.0.0.1:{receiver.port}/t", NOTICE, lane="critical")
+    await channels.send(receiver.url(), NOTICE, lane="critical")
+    for each in receiver.received:
+        assert "icon" not in "".join(each.headers)
+        assert b"apprise" not in each.body.lower()
+
+
+async def test_a_tag_in_a_url_routes_nothing(channels: Channels, receiver: Receiver) -> None:
+    assert (await channels.send(receiver.url("x?tag=1:admin"), NOTICE, lane="critical")).state == "accepted"
+    assert len(receiver.received) == 1
+
+
+async def test_a_picture_never_endangers_a_push(channels: Channels, receiver: Receiver) -> None:
+    notice = replace(NOTICE, picture=b"\x89PNG")
+    await channels.send(receiver.url(), notice, lane="critical")
+    assert receiver.received[0].json["attachments"] == []
+
+
+async def test_a_knock_finds_out_whether_anybody_is_there_and_says_nothing(
+    channels: Channels, strict: Channels, receiver: Receiver
+) -> None:
+    assert (await channels.knock(receiver.url())).state == "accepted"
+    assert (await channels.knock("json://127.0.0.1:1/x")).state == "failed"
+    assert (await strict.knock(receiver.url())).detail == "leads to a private address"
+    assert (await channels.knock("nonsense")).state == "refused"
+    hidden = await channels.knock("tgram://123456789:abcdefg/42")
+    assert (hidden.state, "send it a test by hand" in hidden.detail) == ("unknown", True)
+    assert receiver.received == []
+
+
+async def test_a_letter_arrives_whole_with_its_picture(channels: Channels, mail: Mail) -> None:
+    notice = replace(NOTICE, picture=b"\x89PNG the plan")
+    assert await channels.send(mail.url, notice, lane="critical") == Outcome("accepted", "")
+    [letter] = mail.letters
+    assert letter["subject"] == NOTICE.title
+    assert letter["to"] == "office@school.example"
+    text, picture = letter.iter_parts()
+    assert text.get_content().splitlines() == NOTICE.body.splitlines()
+    assert (picture.get_filename(), picture.get_content()) == ("plan.png", b"\x89PNG the plan")
+
+
+@pytest.mark.parametrize(
+    ("at", "reply", "state"),
+    [
+        ("RCPT", "550 5.1.1 no such user", "refused"),
+        ("MAIL", "553 not from here", "refused"),
+        ("RCPT", "451 try later", "failed"),
+        ("DATA", "452 the disk is full", "failed"),
+        ("", "554 looks like spam", "refused"),
+    ],
+)
+async def test_in_mail_a_4_means_later_and_a_5_never(
+    channels: Channels, mail: Mail, at: str, reply: str, state: str
+) -> None:
+    mail.replies[at] = reply
+    outcome = await channels.send(mail.url, NOTICE, lane="critical")
+    assert outcome == Outcome(state, f"the mail server answered {reply[:3]}")  # type: ignore[arg-type] # a state
+
+
+async def test_a_mail_server_that_is_slow_to_confirm_may_have_the_letter(channels: Channels, mail: Mail) -> None:
+    mail.delay = 5
+    outcome = await channels.send(mail.url, NOTICE, lane="critical", timeout=0.6)
+    assert outcome == Outcome("unknown", "the mail server did not answer; the letter may have arrived")
+
+
+async def test_a_mail_server_may_take_its_time(channels: Channels, mail: Mail) -> None:
+    mail.delay = 4.5
+    assert (await channels.send(mail.url, NOTICE, lane="critical")).state == "accepted", (
+        "longer than connecting may take"
+    )
+
+
+async def test_a_mail_server_that_breaks_off_or_is_away_is_tried_again(channels: Channels, mail: Mail) -> None:
+    mail.replies["DATA"] = ""
+    assert (await channels.send(mail.url, NOTICE, lane="critical")).detail == "the mail server broke off"
+    nobody = await channels.send("mailto://127.0.0.1:1/?from=a@b.example&to=c@d.example", NOTICE, lane="critical")
+    assert nobody == Outcome("failed", "no connection to the mail server")
+
+
+async def test_a_letter_never_connects_to_a_private_address(strict: Channels, mail: Mail) -> None:
+    assert await strict.send(mail.url, NOTICE, lane="critical") == Outcome("refused", "leads to a private address")
+    assert mail.letters == []

@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, pairwise
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -234,12 +234,48 @@ async def test_a_crash_between_sending_and_recording_sends_again(
     assert await states(database, alert.id) == {"reyes-phone": "leased"}
     receiver.delay = 0
     survivor = make(campus)
-    assert await survivor.send_due(later(29)) == 0
+    assert await survivor.send_due(START + LEASE - timedelta(seconds=1)) == 0
     clock.jump(LEASE)
     await survivor.send_due(clock.now())
     assert paths(receiver) == ["/reyes", "/reyes"]
     assert receiver.received[0].json["title"].endswith(alert.code), "the code says that it is the same"
     assert (await states(database, alert.id))["reyes-phone"] == "accepted"
+
+
+async def test_what_is_being_sent_keeps_its_lease(
+    sqlite_database: Database, receiver: Receiver, clock: ManualClock
+) -> None:
+    campus = with_phones(receiver.port)
+    alert = await take(sqlite_database, campus, finding())
+    receiver.delay = 0.5
+    channels = Phones(allow_private=True)
+    slow = Courier(sqlite_database, clock, channels, lambda: {campus.id: campus})
+    running = asyncio.create_task(slow.run())
+    await receiver.wait_for(1)
+    for _ in range(12):
+        clock.jump(1)
+        await asyncio.sleep(0.02)
+    other = Courier(sqlite_database, clock, channels, lambda: {campus.id: campus})
+    assert await other.send_due(clock.now()) == 0, "twelve seconds later, which is more than a lease"
+    while (await states(sqlite_database, alert.id))["reyes-phone"] != "accepted":
+        await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    channels.close()
+    assert len(receiver.received) == 1
+
+
+async def test_one_endpoint_is_told_one_thing_after_the_other(
+    database: Database, make: Make, receiver: Receiver, clock: ManualClock
+) -> None:
+    campus = with_phones(receiver.port)
+    await take(database, campus, finding(key="a"), finding(key="b"), extreme(key="c"))
+    receiver.delay = 0.1
+    await make(campus).send_due(clock.now())
+    to_reyes = [each for each in receiver.received if each.path == "/reyes"]
+    assert len(to_reyes) == 3
+    assert all(later.at - earlier.at > 0.1 for earlier, later in pairwise(to_reyes))
+    assert "EXTREME" in to_reyes[0].json["title"], "the gravest first"
 
 
 async def test_an_acknowledged_alert_is_not_sent_any_more(
@@ -469,4 +505,3 @@ async def test_a_database_that_is_away_is_waited_for(sqlite_database: Database, 
 def test_rows_know_where_they_go() -> None:
     row = DeliveryRow(campus="lincoln", person="reyes", endpoint="phone")
     assert row.place == ("lincoln", "reyes", "phone")
-    assert timedelta(seconds=30) == LEASE

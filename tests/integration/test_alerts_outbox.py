@@ -90,7 +90,7 @@ async def test_the_gravest_goes_first_then_the_longest_due(database: Database) -
 async def test_one_endpoint_takes_only_its_share_and_busy_ones_are_passed_over(database: Database) -> None:
     await post(database, *(row(number, endpoint="hung") for number in range(9)), row(20, endpoint="well"))
     claimed = await claim(database)
-    assert sorted(each.endpoint for each in claimed) == ["hung"] * 2 + ["well"]
+    assert sorted(each.endpoint for each in claimed) == ["hung", "well"]
     assert await claim(database, busy=[("lincoln", "reyes", "hung")]) == []
     assert len(await claim(database, room=lambda _: 5)) == 5
 

@@ -6,13 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from alerts import links, store
+from alerts import links, preflight, store
+from alerts.preflight import CheckRow
 from core.campus import Campus
 from core.clock import ManualClock
 from core.database import Database
 from core.vault import Vault
 from tests.conftest import START
 from tests.integration.test_api_alerts import find
+from tests.unit.alerts.test_plan_picture import placed
 from tests.unit.api.house import Desk, build_house, open_desk
 
 
@@ -48,6 +50,7 @@ async def test_looking_changes_nothing(desk: Desk, clock: ManualClock) -> None:
             page = await client.get(path, headers={"Accept": "text/html"})
             assert page.status_code == 200
         head = await client.head(path)
+        plan = await client.get(f"{path}/plan.png")
     assert "Door 7 (Gym east) is open" in page.text
     assert "Still so, for 1:04" in page.text
     assert "Nobody yet" in page.text
@@ -55,6 +58,8 @@ async def test_looking_changes_nothing(desk: Desk, clock: ManualClock) -> None:
     assert "<script" not in page.text
     assert "Officer Reyes" in page.text
     assert head.status_code == 405
+    assert plan.status_code == 404, "the campus file gives this door no place"
+    assert "plan.png" not in page.text
     assert await taken_by(desk, alert) is None
 
 
@@ -70,7 +75,8 @@ async def test_pressing_takes_the_alert_once_or_twice(desk: Desk) -> None:
     assert "is yours" in second.text
     assert "already taken by" in other.text
     assert "Officer Reyes, since" in looked.text
-    assert "<button" not in looked.text
+    assert "m on it" not in looked.text
+    assert "?reply=on-scene" in looked.text
     assert await taken_by(desk, alert) == "person:reyes"
     assert desk.house.news.is_set()
 
@@ -125,3 +131,72 @@ async def test_names_and_texts_are_escaped(desk: Desk) -> None:
     assert "<script>" not in page
     assert "<b>x" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in page
+
+
+async def test_every_button_of_the_page_answers(desk: Desk, database: Database) -> None:
+    alert = await find(desk)
+    path = await link_to(desk, alert)
+    async with desk.client() as client:
+        page = (await client.get(path)).text
+        assert [reply for reply in ("ack", "known", "help", "on-scene") if f'action="?reply={reply}"' in page] == [
+            "ack",
+            "known",
+            "help",
+        ]
+        known = await client.post(f"{path}?reply=known")
+        helped = await client.post(f"{path}?reply=help")
+        there = await client.post(f"{path}?reply=on-scene")
+        wrong = await client.post(f"{path}?reply=close")
+    assert "is noted as known" in known.text
+    assert "help is called: diaz, okafor" in helped.text
+    assert "you are on scene" in there.text
+    assert wrong.status_code == 422
+    async with database.reading() as session:
+        events = [each.event for each in await store.timeline(session, alert)]
+    assert events == ["opened", "notify", "acknowledged", "known", "help", "on_scene"]
+
+
+async def test_that_a_link_was_opened_is_noted_once(desk: Desk, clock: ManualClock, database: Database) -> None:
+    path = await link_to(desk, await find(desk))
+    async with desk.client() as client:
+        await client.get(path)
+        clock.jump(60)
+        await client.get(path)
+    async with database.reading() as session:
+        link = await links.open(session, path.rpartition("/")[2], clock.now())
+    assert (link.opened_at, link.used_at) == (START, None)
+
+
+async def test_the_page_shows_where_it_is(database: Database, clock: ManualClock, vault: Vault) -> None:
+    desk = await open_desk(*build_house(database, clock, vault, placed()))
+    path = await link_to(desk, await find(desk))
+    async with desk.client() as client:
+        page = await client.get(path)
+        plan = await client.get(f"{path}/plan.png")
+        none = await client.get("/a/" + "x" * 43 + "/plan.png")
+    assert f'src="{path.rpartition("/")[2]}/plan.png"' in page.text
+    assert (plan.headers["content-type"], plan.content[:4]) == ("image/png", b"\x89PNG")
+    assert none.status_code == 404
+
+
+async def test_a_link_of_a_check_asks_for_one_press_and_says_thank_you(desk: Desk, database: Database) -> None:
+    async with database.transaction() as session:
+        row = CheckRow(
+            campus="lincoln", kind="shift", person="reyes", endpoint="reyes-phone", at=START, detail="", state="waiting"
+        )
+        session.add(row)
+        await session.flush()
+        [token] = await links.make_all(
+            session, [links.Link(0, "reyes", "reyes-phone", 0, START + timedelta(hours=1), check=row.id)]
+        )
+    async with desk.client() as client:
+        asked = await client.get(f"/a/{token}")
+        pressed = await client.post(f"/a/{token}")
+        again = await client.get(f"/a/{token}")
+        plan = await client.get(f"/a/{token}/plan.png")
+    assert "Officer Reyes, can you be reached?" in asked.text
+    assert "Alerts reach you" in pressed.text
+    assert "<button" not in again.text
+    assert plan.status_code == 404
+    async with database.reading() as session:
+        assert (await preflight.get(session, row.id)).answered_at == START

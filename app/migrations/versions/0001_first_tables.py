@@ -123,6 +123,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "checks",
+        sa.Column("id", BigId, autoincrement=True, nullable=False),
+        sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("person", sa.String(), nullable=False),
+        sa.Column("endpoint", sa.String(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("answered_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_checks")),
+        sa.UniqueConstraint(
+            "campus", "kind", "person", "endpoint", "at", name=op.f("uq_checks_campus_kind_person_endpoint_at")
+        ),
+    )
+    op.create_table(
         "deliveries",
         sa.Column("id", BigId, autoincrement=True, nullable=False),
         sa.Column("alert", sa.Integer(), nullable=False),
@@ -239,6 +256,8 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("expires_at", UtcTime(), nullable=False),
         sa.Column("used_at", UtcTime(), nullable=True),
+        sa.Column("opened_at", UtcTime(), nullable=True),
+        sa.Column("check", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_link_tokens")),
     )
     with op.batch_alter_table("link_tokens", schema=None) as batch_op:
@@ -549,6 +568,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_deliveries_alert"))
 
     op.drop_table("deliveries")
+    op.drop_table("checks")
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_subject"))
         batch_op.drop_index(batch_op.f("ix_audit_at"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from alerts import alert as moves
 from alerts.alert import Alert
-from alerts.notices import SMS_LENGTH, Setting, duration, word, word_test, word_together
+from alerts.notices import SMS_LENGTH, Setting, duration, word, word_check, word_test, word_together
 from tests.conftest import START
 from tests.unit.alerts.making import advice, finding, later
 
@@ -161,3 +162,54 @@ def test_how_long_is_told_from_the_opening_of_the_door_not_from_the_end_of_the_p
     held = alert(because={"armed_at": later(-60).isoformat()})
     assert held.since == later(-60)
     assert "for 1:04" in word(held, setting(4)).title
+
+
+def test_a_call_for_help_says_who_asks_and_where() -> None:
+    notice = word(alert(), setting(), kind="help", text="reyes asks for help", link=LINK)
+    assert notice.title.startswith("HELP · SEVERE · reyes asks for help · Door 7 (Gym east) is open")
+    short = word(alert(), setting(), via="sms", kind="help", text="reyes asks for help", link=LINK)
+    assert "HELP" in short.title
+    assert "reyes asks for help" in short.body
+
+
+def test_the_state_of_the_campus_stands_in_the_body() -> None:
+    locked = dataclasses.replace(setting(), state="lockdown")
+    assert "The campus is in LOCKDOWN" in word(alert(), locked).body
+    assert "campus is in" not in word(alert(), setting()).body
+
+
+def test_the_buttons_fit_how_the_alert_stands() -> None:
+    def offered(given: Alert, kind: str = "alert") -> list[str]:
+        return [each.label for each in word(given, setting(), kind=kind, link=LINK).buttons]
+
+    taken = moves.acknowledged(alert(), who="person:reyes", now=later(9))
+    there = moves.on_scene(taken, who="person:reyes", now=later(20))
+    assert offered(alert()) == ["On it", "Known", "Send help"]
+    assert offered(taken, "reminder") == ["On scene", "Send help"]
+    assert offered(there, "reminder") == ["Send help"]
+    assert offered(alert(), "cancel") == []
+    assert offered(alert(exercise="test"), "test") == ["On it"], "a test calls nobody"
+    assert word(alert(), setting()).buttons == (), "no address, no buttons"
+
+
+def test_a_letter_says_what_decided_and_a_push_does_not() -> None:
+    because = {
+        "params": {"hold": "60s"},
+        "values": {"door.position": "open", "visit.name": "Alex Planted Secret", "door.tags": ["ada"]},
+        "messages": [{"kind": "door.opened", "key": "gym-east", "at": later(-60).isoformat(), "message_id": "m1"}],
+    }
+    letter = word(alert(because=because), setting(), via="email", link=LINK, picture=b"png")
+    for said in ("Rule door-held-open, version 1", "hold = 60s", "door.position = open", "07:59:00 door.opened"):
+        assert said in letter.body
+    assert "Planted" not in letter.body
+    assert letter.body.endswith(LINK)
+    assert letter.picture == b"png"
+    assert "What decided" not in word(alert(because=because), setting()).body
+
+
+@pytest.mark.parametrize("kind", ["shift", "nightly"])
+def test_a_check_says_that_nothing_has_happened_or_asks_for_one_press(kind: str) -> None:
+    notice = word_check("Lincoln High School", "Officer Reyes", kind, LINK if kind == "shift" else None)
+    assert notice.severity == "minor"
+    assert ("Nothing has happened" in notice.body) == (kind == "nightly")
+    assert notice.body.endswith(LINK) == (kind == "shift")

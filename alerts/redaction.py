@@ -1,0 +1,109 @@
+"""Takes out of a record whatever says who somebody is: people become numbers, what was written freely is withheld."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from alerts.alert import SERVICE
+from core.campus import Campus
+
+WITHHELD: Final = "[withheld]"
+_OURS: Final = frozenset(
+    (
+        "opened",
+        "repeated",
+        "escalated",
+        "cleared",
+        "notify",
+        "acknowledged",
+        "on_scene",
+        "known",
+        "help",
+        "policy",
+        "coverage_gap",
+        "exercise",
+        "restarted",
+        "self-test",
+    )
+)
+"""Lines of a timeline whose words are the service's own. Of any other, somebody may have written them."""
+_WHO: Final = ("who", "actor", "acknowledged_by", "on_scene_by", "closed_by", "person")
+_NEVER: Final = ("body", "phone", "note")
+_CONFIGURED: Final = ("rule", "policy")
+
+
+def redact(data: Mapping[str, Any], campus: Campus | None) -> dict[str, Any]:
+    """Return a record (see `alerts.evidence`) that names nobody. The same person has the same number throughout."""
+    found: dict[str, None] = {}
+    _collect(data, found)
+    found.pop(SERVICE, None)
+    words = {who: f"person {number}" for number, who in enumerate(found, 1)}
+    for person in campus.people if campus else ():
+        words[person.name] = words.setdefault(person.id, f"person {len(words) + 1}")
+        words |= {person.phone: WITHHELD} if person.phone else {}
+    for entry in campus.watch_list if campus else ():
+        words |= dict.fromkeys((entry.name, *entry.aliases), WITHHELD)
+    blackout = _Blackout(words)
+    return {name: blackout.names(each) if name in _CONFIGURED else blackout.clean(each) for name, each in data.items()}
+
+
+class _Blackout:
+    def __init__(self, words: Mapping[str, str]) -> None:
+        self._words = words
+        either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True) if word)
+        self._pattern = re.compile(rf"(?<!\w)(?:{either})(?!\w)") if either else None
+
+    def names(self, value: Any) -> Any:
+        """Return a value without names."""
+        if isinstance(value, Mapping):
+            return {name: self.names(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.names(each) for each in value]
+        if not isinstance(value, str) or self._pattern is None:
+            return value
+        return self._pattern.sub(lambda match: self._words[match[0]], value)
+
+    def clean(self, value: Any) -> Any:
+        """Return a value without names, and without what was written freely."""
+        if isinstance(value, Mapping):
+            return {name: self._field(name, each, value) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.clean(each) for each in value]
+        return self.names(value)
+
+    def _field(self, name: str, value: Any, around: Mapping[str, Any]) -> Any:
+        if value and (name in _NEVER or (name in ("text", "reason") and _by_hand(around))):
+            return WITHHELD
+        if name == "values" and isinstance(value, Mapping):
+            kept = {each: one for each, one in value.items() if not each.startswith(("visit", "msg"))}
+            return self.clean(kept)
+        return self.clean(value)
+
+
+def _by_hand(around: Mapping[str, Any]) -> bool:
+    """Return whether what stands here may have been written by a person: not in an alert, nor in a delivery."""
+    if "event" in around:
+        return around["event"] not in _OURS
+    return "title" not in around and "endpoint" not in around
+
+
+def _collect(value: Any, found: dict[str, None]) -> None:
+    """Collect who acted or was told, wherever in a record."""
+    if isinstance(value, list | tuple):
+        for each in value:
+            _collect(each, found)
+    if not isinstance(value, Mapping):
+        return
+    for name, each in value.items():
+        if name in _WHO and isinstance(each, str) and each:
+            found.setdefault(_bare(each))
+        elif name == "people" and isinstance(each, list):
+            found |= dict.fromkeys(str(person) for person in each)
+        else:
+            _collect(each, found)
+
+
+def _bare(who: str) -> str:
+    return who.removeprefix("person:").removeprefix("user:").removeprefix("token:")
