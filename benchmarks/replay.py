@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import gc
 import heapq
 import itertools
 import pstats
 import random
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -192,6 +194,35 @@ def _dearest(place: Campus, rules: Sequence[Rule], messages: Sequence[Message], 
         yield Figure(f"  {name}, alone", f"{seconds / len(messages) * 1e6:.1f} us", "a message, beyond no rules")
 
 
+def memory(count: int = 20_000) -> list[Figure]:
+    """Weigh the engine after some messages, after four times as many, and with four times as many keys."""
+    few, many = _weight(count, DOORS), _weight(4 * count, DOORS)
+    wide = _weight(4 * count, 4 * DOORS)
+    return [
+        Figure(f"memory on {DOORS} doors, after {count} messages", f"{few / 1024:.0f} KiB"),
+        Figure(f"memory on {DOORS} doors, after {4 * count} messages", f"{many / 1024:.0f} KiB", f"{many / few:.2f} x"),
+        Figure(f"memory on {4 * DOORS} doors, after {4 * count}", f"{wide / 1024:.0f} KiB", f"{wide / few:.2f} x"),
+    ]
+
+
+def _weight(count: int, doors: int) -> int:
+    """Return how many bytes an engine has come to hold by so many messages. New visitors would be new keys."""
+    place, rules = campus(doors), shipped()
+    told = (message for message in stream(count, doors) if message.about != "visit")
+    tracemalloc.start()
+    try:
+        engine = Engine(place, rules, started=START - LATENESS)
+        while chunk := list(itertools.islice(told, 1000)):
+            replayed(engine, chunk)
+            engine.changes()
+            engine.now.take_changes()
+        del chunk
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
 def _verdict(held: bool) -> str:
     return "held" if held else "MISSED"
 
@@ -314,7 +345,7 @@ def compiling(number: int = 1000) -> list[Figure]:
 
 def run(messages: int = 1_000_000, *, profile: bool = False) -> list[Figure]:
     """Measure all of it."""
-    return [*conditions(), *compiling(), *many_rules(), *sweeps(), *protocols(messages, profile)]
+    return [*conditions(), *compiling(), *many_rules(), *sweeps(), *memory(), *protocols(messages, profile)]
 
 
 def main() -> int:

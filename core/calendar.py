@@ -134,6 +134,7 @@ class LocalCalendar:
         self.calendar = calendar
         self.zone = zone
         self._days: dict[tuple[date, str], tuple[tuple[datetime, datetime], ...]] = {}
+        self._steady: tuple[datetime, datetime, dict[str, bool]] | None = None
 
     def day_type_name(self, day: date) -> str:
         """Return the name of the day type of a local date; `closed` where nothing is said."""
@@ -160,6 +161,16 @@ class LocalCalendar:
 
     def is_in(self, name: str, at: datetime) -> bool:
         """Return whether the calendar or window called `name` is open at an instant."""
+        steady = self._steady
+        if steady is None or not steady[0] <= at < steady[1]:
+            # Up to the next boundary nothing opens or closes: one answer for each name will do.
+            steady = self._steady = (at, self.next_boundary(at), {})
+        found = steady[2].get(name)
+        if found is None:
+            found = steady[2][name] = self._is_in(name, at)
+        return found
+
+    def _is_in(self, name: str, at: datetime) -> bool:
         today = self.local(at).date()
         days = (today - timedelta(days=1), today)
         return any(start <= at < end for day in days for start, end in self.spans(name, day))

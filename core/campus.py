@@ -319,12 +319,28 @@ class Campus(Strict):
                 found.setdefault(door, []).append(gathering.id)
         return {door: tuple(ids) for door, ids in found.items()}
 
+    @cached_property
+    def exterior_doors(self) -> frozenset[str]:
+        """The ids of the exterior doors."""
+        return frozenset(door.id for door in self.doors if door.exterior)
+
+    @cached_property
+    def windowed_doors(self) -> frozenset[str]:
+        """The doors that may stand open at any time: a window of some day names them, or a gathering uses them."""
+        windows = (window for kind in self.calendar.day_types.values() for window in kind.windows)
+        return frozenset(door for window in windows for door in window.doors) | self.gatherings_of_door.keys()
+
+    @cached_property
+    def _doors_in_window(self) -> _DoorsInWindow:
+        return _DoorsInWindow(self)
+
+    def doors_in_window(self, at: datetime) -> frozenset[str]:
+        """Return the doors that may stand open at an instant: a window names them, or a gathering uses them."""
+        return self._doors_in_window.at(at)
+
     def door_in_window(self, door: str, at: datetime) -> bool:
-        """Return whether a door may stand open at an instant: a window names it, or a gathering uses it."""
-        if any(door in window.doors for window in self.local_calendar.open_windows(at)):
-            return True
-        spans = (self.gathering_spans[each] for each in self.gatherings_of_door.get(door, ()))
-        return any(start <= at < end for start, end in spans)
+        """Return whether a door may stand open at an instant."""
+        return door in self.doors_in_window(at)
 
     def next_boundary(self, at: datetime) -> datetime:
         """Return the first instant after `at` at which a calendar, a window or a gathering begins or ends."""
@@ -410,6 +426,28 @@ class Campus(Strict):
                 place = f"calendar.day_types.{name}.windows[{j}]"
                 yield from ((f"{place}.doors", each, doors, "door") for each in window.doors)
                 yield f"{place}.monitor", window.monitor, people, "person"
+
+
+class _DoorsInWindow:
+    """The doors that may stand open. It remembers its last answer, which is good until the next boundary."""
+
+    def __init__(self, campus: Campus) -> None:
+        self._campus = campus
+        self._last: tuple[datetime, datetime, frozenset[str]] | None = None
+
+    def at(self, at: datetime) -> frozenset[str]:
+        last = self._last
+        if last is None or not last[0] <= at < last[1]:
+            last = self._last = (at, self._campus.next_boundary(at), frozenset(self._doors(at)))
+        return last[2]
+
+    def _doors(self, at: datetime) -> Iterator[str]:
+        for window in self._campus.local_calendar.open_windows(at):
+            yield from window.doors
+        for gathering in self._campus.gatherings:
+            start, end = self._campus.gathering_spans[gathering.id]
+            if start <= at < end:
+                yield from gathering.doors
 
 
 def nearest(word: str, known: set[str] | frozenset[str] | list[str]) -> str:

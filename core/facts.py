@@ -47,7 +47,9 @@ class DoorFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def level(self) -> str | None:
         """Position and lock, as far as they are known."""
-        return " ".join(word for word in (self.position, self.lock) if word) or None
+        if self.position is None or self.lock is None:
+            return self.position or self.lock
+        return f"{self.position} {self.lock}"
 
 
 class VisitFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,10 +6,16 @@ Pure: the engine judges over it, replay drives it, `core.state` writes what chan
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 
 from core.campus import Campus
-from core.facts import FACTS, CampusFacts, Facts
+from core.facts import FACTS, CampusFacts, DeviceFacts, DoorFacts, Facts
 from core.messages import Message
+from core.silence import Silence
+
+Told = tuple[tuple[str, str], Facts, Facts]
+"""(entity, id) that a message told of, and its facts before and after; the very same where nothing has changed."""
 
 
 class World:
@@ -21,26 +27,38 @@ class World:
 
     def __init__(self, campus: Campus) -> None:
         self.campus = campus
-        self._facts: dict[tuple[str, str], Facts] = {}
+        self._facts: dict[str, dict[str, Facts]] = {entity: {} for entity in FACTS}
+        self._open: set[str] = set()
+        self._silence = Silence()
         self._changed: set[tuple[str, str]] = set()
         self._moved: set[tuple[str, str]] = set()
 
     def get(self, entity: str, key: str) -> Facts | None:
         """Return the facts of a thing, or None if nobody has ever told us about it."""
-        return self._facts.get((entity, key))
+        family = self._facts.get(entity)
+        return None if family is None else family.get(key)
 
     def of(self, entity: str) -> Iterator[Facts]:
         """Yield the facts of every thing of a kind that was heard of."""
-        return (facts for (kind, _), facts in self._facts.items() if kind == entity)
+        return iter(self._facts[entity].values())
 
     def all(self) -> Iterator[Facts]:
         """Yield the facts of everything that was heard of."""
-        return iter(self._facts.values())
+        return (facts for family in self._facts.values() for facts in family.values())
+
+    @property
+    def open_doors(self) -> AbstractSet[str]:
+        """The doors that were last said to be open."""
+        return self._open
+
+    def silent_devices(self, at: datetime, *, since: datetime) -> AbstractSet[str]:
+        """Return the listed devices that are silent at an instant, having been listened to since another one."""
+        return self._silence.at(at, self.campus, self._facts["device"], since=since)
 
     @property
     def state(self) -> str:
         """The campus's state of the Standard Response Protocol."""
-        facts = self._facts.get(("campus", self.campus.id))
+        facts = self._facts["campus"].get(self.campus.id)
         told = facts.state if isinstance(facts, CampusFacts) else None
         return told or self.campus.campus.state
 
@@ -49,41 +67,64 @@ class World:
 
         A repeat of what was known, older news, and state reported again after a boot are no edges.
         """
+        return self.take_in(message)[0]
+
+    def take_in(self, message: Message) -> tuple[bool, list[Told]]:
+        """Take a message in; return whether it is an edge, and what it told."""
         edge = not message.level and not message.initial
+        told: list[Told] = []
         for place in message.tells():
-            family = FACTS.get(place[0])
+            entity, key = place
+            family = self._facts.get(entity)
             if family is None:
                 continue
-            before = self._facts.get(place)
+            before = family.get(key)
             if before is None:
-                before = family(id=place[1])
+                before = FACTS[entity](id=key)
             after = message.tell(before)
             if after is before or after == before:
+                told.append((place, before, before))
                 continue
-            self._facts[place] = after
+            told.append((place, before, after))
+            self._keep(after)
             self._changed.add(place)
             if after.level != before.level:
                 self._moved.add(place)
-            if message.level and place[0] == message.about and not message.initial:
+            if message.level and entity == message.about and not message.initial:
                 edge = getattr(after, message.level) != getattr(before, message.level)
-        return edge
+        return edge, told
+
+    def _keep(self, facts: Facts) -> None:
+        self._facts[facts.entity][facts.id] = facts
+        if isinstance(facts, DoorFacts):
+            (self._open.add if facts.position == "open" else self._open.discard)(facts.id)
+        elif isinstance(facts, DeviceFacts):
+            self._silence.heard(facts.id)
 
     def restore(self, facts: Iterable[Facts]) -> None:
         """Take facts back from the store, as they were written."""
-        self._facts.update({(each.entity, each.id): each for each in facts})
+        for each in facts:
+            self._keep(each)
 
     def forget(self, entity: str, key: str) -> None:
         """Drop the facts of a thing that is gone."""
-        self._facts.pop((entity, key), None)
+        self._facts[entity].pop(key, None)
+        if entity == "door":
+            self._open.discard(key)
+        elif entity == "device":
+            self._silence.heard(key)
 
     def take_changes(self) -> list[Facts]:
         """Return the facts changed since this was last asked."""
-        changed = [self._facts[place] for place in self._changed if place in self._facts]
+        changed = self._of(self._changed)
         self._changed.clear()
         return changed
 
     def take_moves(self) -> list[Facts]:
         """Return the facts whose level (see `Facts.level`) changed since this was last asked; for the live pages."""
-        moved = [self._facts[place] for place in self._moved if place in self._facts]
+        moved = self._of(self._moved)
         self._moved.clear()
         return moved
+
+    def _of(self, places: Iterable[tuple[str, str]]) -> list[Facts]:
+        return [facts for place in places if (facts := self.get(*place)) is not None]

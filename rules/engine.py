@@ -18,6 +18,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from core.campus import Campus
+from core.facts import Facts
 from core.findings import Finding
 from core.messages import Exercise, Message
 from core.world import World
@@ -170,11 +171,14 @@ class Engine:
         ended, self._ended = tuple(sorted(self._ended)), set()
         return replace(changes, exercises=exercises, ended=ended)
 
-    def restore(self, saved: Saved, pending: Iterable[Message]) -> None:
-        """Become the engine that wrote `saved` down; `pending` is what it had heard beyond its watermark."""
+    def restore(self, saved: Saved, pending: Iterable[Message], now: Iterable[Facts] = ()) -> None:
+        """Become the engine that wrote `saved` down; `pending` is what it had heard beyond its watermark.
+
+        `now`: the facts of `Engine.now` as they were; see `Judge.restore`.
+        """
         waiting = [*pending, *saved.beyond]
         self._alive_at = saved.position.alive_at
-        self._live.restore(saved, [each for each in waiting if each.exercise == "live"])
+        self._live.restore(saved, [each for each in waiting if each.exercise == "live"], now)
         self._echo = Echo(self.rules, self._open_now())
         self._echo.take_back(saved.beyond)
         self._overlays = {

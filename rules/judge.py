@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import structs
 
 from core.campus import Campus
-from core.facts import FACTS
+from core.facts import FACTS, Facts
 from core.findings import Finding
 from core.messages import Exercise, Message
 from core.world import World
+from rules.document import Mode
 from rules.language.scene import Scene
 from rules.operators.moment import Evidence, Moment
 from rules.plan import Index, Plan, lay_out
@@ -145,15 +145,18 @@ class Judge:
         self._tell(message, known, self._settled, self._in_order)
 
     def _tell(self, message: Message, known: datetime, world: World, index: Index) -> None:
-        edge = world.apply(message)
+        edge, told = world.take_in(message)
         if edge and world is self._settled and message.about in FACTS:
             self._last[message.about, message.key] = Evidence.of(message)
             self._told.add((message.about, message.key))
+        heard: set[tuple[Plan, str]] = set()
         for plan, key in index.hearers(message):
             if edge or plan.rule.operator.repeats:
+                heard.add((plan, key))
                 self._turn(plan, key, "accept", message.at, known, message, edge=edge)
-        for plan, key in index.watchers(message.tells()):
-            self._turn(plan, key, "judge", message.at, known, message, edge=edge)
+        for each in told:
+            for plan, key in index.watchers(each, heard):
+                self._turn(plan, key, "judge", message.at, known, message, edge=edge)
 
     def _turn(
         self,
@@ -170,49 +173,82 @@ class Judge:
             return
         before = plan.states.get(key, _BLANK)
         try:
-            moment = self._moment(plan, key, at, known, message, edge)
-            after, signals = turn(plan.rule, before, moment, action)
-            if action == "wake" and after == before:
+            after = self._judged(plan, key, before, action, at, known, message, edge)
+            changed = after is not before and after != before
+            if action == "wake" and not changed:
                 raise RuntimeError(f"{plan.rule.operator.name} was woken at {at} and did nothing")
-            self._say(plan, key, signals, moment)
         except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
             plan.aside = f"{type(error).__name__}: {error}"
             return
-        if after != before:
+        if changed:
             self._remember(plan, key, after)
-        self._timetable.wake(plan, key)
+            self._timetable.wake(plan, key, after)
         if known > at and action != "wake" and plan.rule.pace:
             # Late news is judged at its own time, and then at every opening and closing it has missed since.
             self._timetable.look(plan, at, key=key, until=self._watermark)
+
+    def _judged(
+        self,
+        plan: Plan,
+        key: str,
+        before: KeyState,
+        action: Action,
+        at: datetime,
+        known: datetime,
+        message: Message | None,
+        edge: bool,
+    ) -> KeyState:
+        scene, mode = self._scene(plan, key, at)
+        if before is _BLANK and action == "judge" and plan.rule.operator.is_idle(scene, message):
+            return before
+        moment = self._moment(plan, scene, mode, known, message, edge)
+        after, signals = turn(plan.rule, before, moment, action)
+        if signals:
+            self._say(plan, key, signals, moment)
+        return after
 
     def _say(self, plan: Plan, key: str, signals: Iterable[Signal], moment: Moment) -> None:
         # Of an exercise only what is its own: the rest is live, and said already.
         own = [each for each in signals if each.spell.exercise == self.exercise]
         self._found += [report(plan.rule, key, each, moment.scene, moment.known) for each in own]
 
+    def _scene(self, plan: Plan, key: str, at: datetime) -> tuple[Scene, Mode]:
+        rule = plan.rule
+        world = self.now if plan.on_arrival else self._settled
+        scene = Scene(self.campus, world, at, rule.entity, key, rule.params, self._since, None, None, None, plan.note)
+        mode = rule.mode
+        if plan.keys is None and rule.exemptions:
+            scene.params, mode = rule.settings(scene)
+        elif key in plan.exemptions:
+            scene.params, mode = rule.settings(scene, plan.exemptions[key])
+        return scene, mode
+
     def _moment(
-        self, plan: Plan, key: str, at: datetime, known: datetime, message: Message | None, edge: bool
+        self, plan: Plan, scene: Scene, mode: Mode, known: datetime, message: Message | None, edge: bool
     ) -> Moment:
         rule = plan.rule
-        world = self.now if rule.operator.on_arrival else self._settled
-        scene = Scene(self.campus, world, at, rule.entity, key, rule.params, self._since, trouble=plan.note)
-        mode = rule.mode
-        if rule.exemptions:
-            scene.params, mode = rule.settings(scene)
-        live = self._is_live is None or self._is_live(rule.id, key)
+        live = self._is_live is None or self._is_live(rule.id, scene.key)
         exercise: Exercise = "live" if live else self.exercise
-        return Moment(at, known, scene, rule.frame, mode, message, edge, self._last.get((rule.entity, key)), exercise)
+        last = self._last.get((rule.entity, scene.key))
+        return Moment(scene.at, known, scene, rule.frame, mode, message, edge, last, exercise)
+
+    def _outside(self, plan: Plan, key: str, at: datetime) -> Moment:
+        """Return the moment of an end from outside: nobody has said anything."""
+        scene, mode = self._scene(plan, key, at)
+        return self._moment(plan, scene, mode, at, None, False)
 
     def _remember(self, plan: Plan, key: str, state: KeyState) -> None:
-        before = len(plan.states)
+        states = plan.states
         if state.is_blank:
-            plan.states.pop(key, None)
-        elif key not in plan.states and self._keys >= self.max_keys:
+            self._keys -= states.pop(key, None) is not None
+        elif key in states:
+            states[key] = state
+        elif self._keys >= self.max_keys:
             plan.note(f"more than {self.max_keys} keys at once; some were not taken up")
             return
         else:
-            plan.states[key] = state
-        self._keys += len(plan.states) - before
+            self._keys += 1
+            states[key] = state
         self._dirty.add((plan.rule.id, key))
 
     # --------------------------------------------------------------------------------------------------- timers
@@ -244,8 +280,8 @@ class Judge:
         for plan in self._plans.values():
             plan.scheduled.clear()
             self._timetable.look(plan, self._watermark)
-            for key in plan.states:
-                self._timetable.wake(plan, key)
+            for key, state in plan.states.items():
+                self._timetable.wake(plan, key, state)
 
     def _sweep(self, at: datetime) -> None:
         ended = [
@@ -301,13 +337,13 @@ class Judge:
 
     def _drop(self, plan: Plan, key: str, state: KeyState) -> None:
         self._dirty.add((plan.rule.id, key))
-        moment = self._moment(plan, key, self._watermark, self._watermark, None, False)
+        moment = self._outside(plan, key, self._watermark)
         self._say(plan, key, close(state, self._watermark, "the rule or its scope was changed"), moment)
 
     def _seed(self, rules: Iterable[str]) -> None:
         for rule in sorted(rules):
             plan = self._plans.get(rule)
-            if plan is not None and plan.rule.watches and not plan.rule.operator.on_arrival:
+            if plan is not None and plan.rule.watches and not plan.on_arrival:
                 for key in plan.live_keys(self._settled):
                     self._judge(plan, key, self._watermark, self._watermark)
 
@@ -316,8 +352,8 @@ class Judge:
         self._plans = {rule.id: lay_out(rule, self.campus, self._settled) for rule in running}
         plans = self._plans.values()
         self._shapes = {rule: plan.shape for rule, plan in self._plans.items()}
-        self._on_arrival = Index((p for p in plans if p.rule.operator.on_arrival), self.campus, self.now)
-        self._in_order = Index((p for p in plans if not p.rule.operator.on_arrival), self.campus, self._settled)
+        self._on_arrival = Index((p for p in plans if p.on_arrival), self.campus, self.now)
+        self._in_order = Index((p for p in plans if not p.on_arrival), self.campus, self._settled)
 
     # ------------------------------------------------------------------------------------------- down and up again
     def changes(self, alive_at: datetime) -> Changes:
@@ -374,8 +410,12 @@ class Judge:
         facts = self._settled.get(entity, key)
         return SettledFacts(entity=entity, id=key, facts=facts, last=self._last.get((entity, key)))
 
-    def restore(self, saved: Saved, pending: Iterable[Message]) -> None:
-        """Become the engine that wrote `saved` down; `pending` is what it had heard beyond its watermark."""
+    def restore(self, saved: Saved, pending: Iterable[Message], now: Iterable[Facts] = ()) -> None:
+        """Become the judge that wrote `saved` down; `pending` is what it had heard beyond its watermark.
+
+        `now`: the facts as they had been heard. Without them they are worked out anew, which differs only where two
+        messages of the very same instant contradict each other.
+        """
         position = saved.position
         self._watermark = position.watermark
         self._started, self._since = position.started, position.since
@@ -387,6 +427,8 @@ class Judge:
         for message in pending:
             self.now.apply(message)
             self._await(message)
+        # What is long forgotten may still stand in the rows.
+        self.now.restore(each for each in now if self.now.get(each.entity, each.id) is not None)
         self.now.take_changes()
         for plan in self._plans.values():
             plan.states.clear()
@@ -432,7 +474,7 @@ class Judge:
             if plan is not None and self._end(plan, key, at, "it is really so now: found live"):
                 state = plan.states[key]
                 assert state.spell is not None
-                self._remember(plan, key, replace(state, spell=structs.replace(state.spell, exercise="live")))
+                self._remember(plan, key, structs.replace(state, spell=structs.replace(state.spell, exercise="live")))
         return self._take_found()
 
     def finish(self, at: datetime, note: str) -> list[Finding]:
@@ -446,7 +488,7 @@ class Judge:
         state = plan.states.get(key)
         if state is None or state.spell is None or state.spell.exercise == "live":
             return False
-        self._say(plan, key, close(state, at, note), self._moment(plan, key, at, at, None, False))
+        self._say(plan, key, close(state, at, note), self._outside(plan, key, at))
         return True
 
     def _take_found(self) -> list[Finding]:

@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from core.campus import Campus
+from core.facts import Facts
 from core.messages import KINDS, Message
-from core.world import World
-from rules.language.roots import ROOTS, ids_of, locate
+from core.world import Told, World
+from rules.language.roots import ROOTS, Place, ids_of, locate
 from rules.language.scene import Scene
-from rules.runnable import Rule
+from rules.runnable import Exemption, Rule
 from rules.spell import KeyState
 
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTED: Final = ("door", "zone", "device", "gathering", "campus")
+_ANYTHING: Final = ""
+"""Stands among names of attributes: whatever it is that has changed."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Plan:
     """A rule on a campus. `keys` is None where they come and go (visits)."""
 
     rule: Rule
     keys: frozenset[str] | None
     shape: str
+    on_arrival: bool
+    """Its operator judges as messages arrive (see `Operator.on_arrival`)."""
+    exemptions: Mapping[str, tuple[Exemption, ...]] = field(default_factory=dict)
+    """By key, the exemptions whose scope it is in; where keys come and go, nothing is known beforehand."""
     states: dict[str, KeyState] = field(default_factory=dict)
     scheduled: dict[str, datetime] = field(default_factory=dict)
     """The earliest timer on the heap for each key."""
@@ -56,13 +64,24 @@ def lay_out(rule: Rule, campus: Campus, world: World) -> Plan:
     """Return the rule's plan on a campus."""
     ids = ids_of(campus, rule.entity)
     if ids is None:
-        return Plan(rule, None, rule.shape)
-    scenes = ((each, _bare(campus, world, rule.entity, each)) for each in ids)
-    return Plan(rule, frozenset(each for each, scene in scenes if rule.scope.fits(scene)), rule.shape)
+        return Plan(rule, None, rule.shape, rule.operator.on_arrival)
+    scenes = {each: _bare(campus, world, rule.entity, each) for each in ids}
+    keys = frozenset(each for each, scene in scenes.items() if rule.scope.fits(scene))
+    found = ((key, tuple(each for each in rule.exemptions if each.scope.fits(scenes[key]))) for key in keys)
+    exemptions = {key: exempt for key, exempt in found if exempt}
+    return Plan(rule, keys, rule.shape, rule.operator.on_arrival, exemptions)
 
 
 def _bare(campus: Campus, world: World, entity: str, key: str) -> Scene:
     return Scene(campus, world, _ANY_TIME, entity, key, {}, _ANY_TIME)
+
+
+class Watcher(NamedTuple):
+    """A plan, the key of it that looks at some facts, and which attributes of these facts it reads."""
+
+    plan: Plan
+    key: str
+    reads: frozenset[str]
 
 
 class Index:
@@ -73,9 +92,10 @@ class Index:
         self._world = world
         self._hear: dict[tuple[str, str], list[tuple[Plan, str]]] = {}
         self._hear_anywhere: dict[str, list[Plan]] = {}
-        self._watch: dict[tuple[str, str | None], list[tuple[Plan, str]]] = {}
+        self._watch: dict[tuple[str, str | None], list[Watcher]] = {}
         self._watch_own: dict[str, list[Plan]] = {}
-        self._watch_from_afar: dict[str, list[Plan]] = {}
+        self._watch_from_afar: dict[str, list[tuple[Plan, frozenset[str]]]] = {}
+        self._read: dict[str, set[str]] = {}
         for plan in plans:
             self._index_kinds(plan)
             self._index_reads(plan)
@@ -88,21 +108,46 @@ class Index:
             return
         scene = _bare(self._campus, self._world, message.about, message.key)
         scene.message = message
+        located: dict[str, str | None] = {}
         for plan in anywhere:
-            key = locate(scene, plan.rule.entity)
+            entity = plan.rule.entity
+            if entity not in located:
+                located[entity] = locate(scene, entity)
+            key = located[entity]
             if key is not None and self.concerns(plan, key):
                 yield plan, key
 
-    def watchers(self, places: Iterable[tuple[str, str]]) -> Iterator[tuple[Plan, str]]:
-        """Yield the plans that read the facts of these things, with the keys to judge again."""
-        for entity, key in places:
-            yield from self._watch.get((entity, key), ())
-            yield from self._watch.get((entity, None), ())
-            for plan in self._watch_own.get(entity, ()):
-                if self.concerns(plan, key):
-                    yield plan, key
-            for plan in self._watch_from_afar.get(entity, ()):
-                yield from ((plan, each) for each in plan.live_keys(self._world) if self.concerns(plan, each))
+    def watchers(self, told: Told, heard: AbstractSet[tuple[Plan, str]] = frozenset()) -> Iterator[tuple[Plan, str]]:
+        """Yield the plans that read what was changed of a thing, with the keys to judge again.
+
+        Whoever has `heard` the message looks in any case: its own memory has changed.
+        """
+        place, before, after = told
+        if before is after and not heard:
+            return
+        entity, key = place
+        changed = self._changed(entity, before, after)
+        for where in (place, (entity, None)):
+            for plan, its_key, reads in self._watch.get(where, ()):
+                if not changed.isdisjoint(reads) or (plan, its_key) in heard:
+                    yield plan, its_key
+        for plan in self._watch_own.get(entity, ()):
+            if (changed or (plan, key) in heard) and self.concerns(plan, key):
+                yield plan, key
+        for plan, reads in self._watch_from_afar.get(entity, ()):
+            for each in plan.live_keys(self._world):
+                if (not changed.isdisjoint(reads) or (plan, each) in heard) and self.concerns(plan, each):
+                    yield plan, each
+
+    def _changed(self, entity: str, before: Facts, after: Facts) -> AbstractSet[str]:
+        """Return which of the attributes that anybody reads differ."""
+        if before is after:
+            return frozenset()
+        changed = {_ANYTHING}
+        for name in self._read.get(entity, ()):
+            if getattr(before, name) != getattr(after, name):
+                changed.add(name)
+        return changed
 
     def concerns(self, plan: Plan, key: str) -> bool:
         """Return whether a key is in a plan's scope."""
@@ -134,25 +179,30 @@ class Index:
             return
         for key in sorted(plan.keys):
             scene = _bare(self._campus, self._world, plan.rule.entity, key)
-            places = {
-                place
-                for root, name in reads
-                if (found := locate(scene, root)) is not None
-                for place in ROOTS[root][name].depends(self._campus, found)
-            }
-            for place in places:
-                self._watch.setdefault(place, []).append((plan, key))
+            places: dict[Place, set[str]] = {}
+            for root, name in reads:
+                field = ROOTS[root][name]
+                found = locate(scene, root)
+                for place in field.depends(self._campus, found) if found is not None else ():
+                    places.setdefault(place, set()).add(field.attribute)
+            for place, names in places.items():
+                self._watch.setdefault(place, []).append(Watcher(plan, key, self._note(place[0], names)))
 
     def _index_visit_reads(self, plan: Plan, reads: Iterable[tuple[str, str]]) -> None:
-        families = {
-            place[0]
-            for root, name in reads
-            for place in ROOTS[root][name].depends(self._campus, "")
-            if (root, place[0]) != ("visit", "visit")
-        }
-        # A zone's count is made of gatherings that are only known once the visit's zone is.
-        families |= {"gathering" for root, name in reads if (root, name) == ("zone", "count")}
+        families: dict[str, set[str]] = {}
+        for root, name in reads:
+            field = ROOTS[root][name]
+            for entity, _ in field.depends(self._campus, ""):
+                if (root, entity) != ("visit", "visit"):
+                    families.setdefault(entity, set()).add(field.attribute)
+            if (root, name) == ("zone", "count"):
+                # It is made of gatherings that are only known once the visit's zone is.
+                families.setdefault("gathering", set()).add(_ANYTHING)
         if any(root == "visit" for root, _ in reads):
             self._watch_own.setdefault("visit", []).append(plan)
-        for family in sorted(families):
-            self._watch_from_afar.setdefault(family, []).append(plan)
+        for family, names in sorted(families.items()):
+            self._watch_from_afar.setdefault(family, []).append((plan, self._note(family, names)))
+
+    def _note(self, entity: str, names: AbstractSet[str]) -> frozenset[str]:
+        self._read.setdefault(entity, set()).update(names - {_ANYTHING})
+        return frozenset(names)

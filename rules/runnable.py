@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from core.campus import Campus
@@ -66,29 +67,32 @@ class Rule:
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     version: int = 1
 
-    def settings(self, scene: Scene) -> tuple[Params, Mode]:
-        """Return the parameters and the mode for the subject at its instant: variants, then overrides."""
+    def settings(self, scene: Scene, exemptions: tuple[Exemption, ...] | None = None) -> tuple[Params, Mode]:
+        """Return the parameters and the mode for the subject at its instant: variants, then overrides.
+
+        `exemptions` are those that can concern the subject, where that is known.
+        """
         params, mode = self.params, self.mode
-        for each in self.exemptions:
+        for each in self.exemptions if exemptions is None else exemptions:
             if each.holds(scene):
                 params = {**params, **each.params}
                 mode = each.mode or mode
         return params, mode
 
-    @property
+    @cached_property
     def watches(self) -> tuple[Expression, ...]:
         """Every expression whose change concerns the rule."""
         clear = (self.frame.clear,) if self.frame.clear else ()
         return (*self.operator.watches, *clear)
 
-    @property
+    @cached_property
     def pace(self) -> Pace:
         """How often the rule must be judged again though nothing was heard."""
         timed = self.active is not None and (self.active.calendar is not None or self.active.during is not None)
         own: Pace = "calendar" if timed else ""
         return max([own, *(each.pace for each in self.watches)], key=PACES.index)
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """Rules of one shape may go on with each other's memory: same operator, same key, same condition."""
         clear = self.frame.clear.source if self.frame.clear else "quiet" if self.frame.quiet else ""

@@ -5,7 +5,6 @@ Every operator shares it. Pure: what a key's state becomes at one instant, and w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -37,8 +36,7 @@ class Spell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """It ends then, if nothing more is heard."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
+class KeyState(msgspec.Struct, frozen=True):
     """All that is remembered of one key of one rule."""
 
     memo: Any = None
@@ -50,8 +48,7 @@ class KeyState:
         return self.memo is None and self.spell is None
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(msgspec.Struct, frozen=True):
     """A finding in the making."""
 
     state: Literal["firing", "resolved"]
@@ -61,23 +58,42 @@ class Signal:
     values: dict[str, Any]
     wait: timedelta = _NOT_AT_ONCE
     """How long the rule always waits before it can say this."""
-    more: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = {}
 
 
 def due(rule: Rule, state: KeyState) -> datetime | None:
     """Return when the key must be looked at again though nothing is heard; None: never."""
-    times: list[datetime | None] = [None if state.memo is None else rule.operator.due(state.memo)]
+    own = None if state.memo is None else rule.operator.due(state.memo)
     spell = state.spell
-    if spell is not None:
-        times += [spell.over_until, spell.quiet_at, spell.raise_at if spell.over_since is None else None]
+    if spell is None:
+        return own
+    times = (own, spell.over_until, spell.quiet_at, spell.raise_at if spell.over_since is None else None)
     return min((each for each in times if each is not None), default=None)
 
 
 def turn(rule: Rule, state: KeyState, moment: Moment, action: Action) -> tuple[KeyState, list[Signal]]:
-    """Return the key's state after the operator was told of a moment, and the signals it gave."""
-    life = _Life(rule, state, moment)
-    life.run(action)
+    """Return the key's state after the operator was told of a moment, and the signals it gave.
+
+    Where nothing has changed it is the same state, not an equal one.
+    """
+    if state.spell is None:
+        answer = _asked(rule, state.memo, moment, action)
+        if not answer.began:
+            return state if answer.memo is state.memo else KeyState(answer.memo), []
+        life = _Life(rule, state, moment)
+    else:
+        life = _Life(rule, state, moment)
+        life.expire()
+        answer = _asked(rule, life.memo, moment, action)
+    life.take(answer)
     return KeyState(life.memo, life.spell), life.signals
+
+
+def _asked(rule: Rule, memo: Any, moment: Moment, action: Action) -> Turn[Any]:
+    operator = rule.operator
+    if action == "accept":
+        return operator.accept(memo, moment)
+    return operator.judge(memo, moment) if action == "judge" else operator.wake(memo, moment)
 
 
 def close(state: KeyState, at: datetime, note: str) -> list[Signal]:
@@ -95,17 +111,11 @@ class _Life:
         self.spell = state.spell
         self.signals: list[Signal] = []
 
-    def run(self, action: Action) -> None:
-        self._expire()
-        self._hear(self._asked(action))
+    def take(self, answer: Turn[Any]) -> None:
+        """Go on by what the operator answered."""
+        self._hear(answer)
         self._watch_the_end()
         self._climb()
-
-    def _asked(self, action: Action) -> Turn[Any]:
-        operator = self._rule.operator
-        if action == "accept":
-            return operator.accept(self.memo, self._moment)
-        return operator.judge(self.memo, self._moment) if action == "judge" else operator.wake(self.memo, self._moment)
 
     def _hear(self, answer: Turn[Any]) -> None:
         self.memo = answer.memo
@@ -157,7 +167,8 @@ class _Life:
             self._signal("firing", self._moment.at, spell.evidence, self._rule.operator.readings(self._moment))
 
     # -------------------------------------------------------------------------------------------- it ends
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """End what has waited long enough for its end."""
         spell, now = self.spell, self._moment.at
         if spell is None:
             return
@@ -178,7 +189,7 @@ class _Life:
             return
         if over is True:
             self._over(self._moment.at)
-        else:
+        elif self.spell.over_since is not None or self.spell.over_until is not None:
             self.spell = replace(self.spell, over_since=None, over_until=None)
 
     def _over(self, since: datetime, wait: timedelta = _NOT_AT_ONCE) -> None:

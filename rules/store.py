@@ -17,7 +17,7 @@ from sqlalchemy import Index, Text, and_, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core import journal
+from core import journal, state
 from core.campus import Campus
 from core.database import Base, in_turn, insert, upsert
 from core.errors import BadInput, NotFound
@@ -182,7 +182,8 @@ async def restore(session: AsyncSession, campus: Campus, rules: Sequence[Rule], 
     if saved is None:
         return Engine(campus, rules, started=now)
     engine = Engine(campus, rules, started=saved.position.watermark)
-    engine.restore(saved, await journal.since(session, campus.id, saved.position.watermark))
+    pending = await journal.since(session, campus.id, saved.position.watermark)
+    engine.restore(saved, pending, await state.load(session, campus.id))
     engine.blind(now)
     return engine
 

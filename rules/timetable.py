@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from core.campus import Campus
 from rules.plan import Plan
-from rules.spell import due
+from rules.spell import KeyState, due
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EVERY: Final = {"beat": timedelta(minutes=5), "minute": timedelta(minutes=1)}
@@ -57,10 +57,9 @@ class Timetable:
         """Set the daily sweep to the next midnight of UTC."""
         heapq.heappush(self._heap, Timer(_next(after, _DAY), What.SWEEP))
 
-    def wake(self, plan: Plan, key: str) -> None:
+    def wake(self, plan: Plan, key: str, state: KeyState) -> None:
         """See to it that a key is woken when its state wants to be."""
-        state = plan.states.get(key)
-        at = None if state is None else due(plan.rule, state)
+        at = due(plan.rule, state)
         if at is not None and ((waits := plan.scheduled.get(key)) is None or at < waits):
             plan.scheduled[key] = at
             heapq.heappush(self._heap, Timer(at, What.WAKE, plan.rule.id, key))
@@ -72,8 +71,10 @@ class Timetable:
         del plan.scheduled[timer.key]
         state = plan.states.get(timer.key)
         at = None if state is None else due(plan.rule, state)
-        if at is None or at > timer.at:
-            self.wake(plan, timer.key)
+        if state is None or at is None:
+            return False
+        if at > timer.at:
+            self.wake(plan, timer.key, state)
             return False
         return True
 

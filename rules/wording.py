@@ -10,7 +10,6 @@ from typing import Any
 from core.campus import write_duration
 from core.errors import Problem
 from rules.language.check import Environment, check
-from rules.language.compile import compile_node
 from rules.language.expression import Expression
 from rules.language.nodes import Wrong
 from rules.language.parse import parse
@@ -82,4 +81,4 @@ def _read_place(place: str, environment: Environment) -> Named | Expression:
         return Named(place)
     node = parse(place)
     checked = check(node, environment)
-    return Expression(place, node, environment, checked, compile_node(node, environment))
+    return Expression(place, node, environment, checked)

@@ -1,6 +1,9 @@
 """Nodes to closures: one small function for each node, three-valued, with the errors of arithmetic caught.
 
 None is unknown. `false && unknown` is false, `true || unknown` is true, anything else made of unknown is unknown.
+
+This is the plain way to work a condition out, node by node: it explains one, and `rules.language.generate`, which is
+what judges, is held against it.
 """
 
 from __future__ import annotations
@@ -33,16 +36,16 @@ def compile_node(node: Node, environment: Environment) -> Run:
         return _call(node, environment)
     if isinstance(node, Unary):
         inner = compile_node(node.operand, environment)
-        return _not(inner) if node.operator == "!" else _guarded(operator.neg, node, inner)
+        return _not(inner) if node.operator == "!" else _guarded(guard_of(node), inner)
     assert isinstance(node, Binary)
     left, right = compile_node(node.left, environment), compile_node(node.right, environment)
     if node.operator == "&&":
         return _shortcut(left, right, decides=False)
     if node.operator == "||":
         return _shortcut(left, right, decides=True)
-    if node.operator in _COMPARE:
-        return _both(_COMPARE[node.operator], left, right)
-    return _guarded(_ARITHMETIC[node.operator], node, left, right)
+    if node.operator in COMPARE:
+        return _both(COMPARE[node.operator], left, right)
+    return _guarded(guard_of(node), left, right)
 
 
 # ------------------------------------------------------------------------------------------------------- names
@@ -80,14 +83,14 @@ def _call(node: Call, environment: Environment) -> Run:
         name = str(node.arguments[0].value)
         return lambda scene: scene.campus.local_calendar.is_in(name, scene.at)
     parts = [compile_node(part, environment) for part in node.parts]
-    if node.name in _ONE:
-        of, part = _ONE[node.name], parts[0]
+    if node.name in ONE:
+        of, part = ONE[node.name], parts[0]
         return lambda scene: None if (value := part(scene)) is None else of(value)
-    return _both(_TWO[node.name], *parts)
+    return _both(TWO[node.name], *parts)
 
 
-_ONE: Final[dict[str, Callable[[Value], Value]]] = {"size": len, "lower": str.lower}
-_TWO: Final[dict[str, Callable[[Value, Value], Value]]] = {
+ONE: Final[dict[str, Callable[[Value], Value]]] = {"size": len, "lower": str.lower}
+TWO: Final[dict[str, Callable[[Value, Value], Value]]] = {
     "startsWith": str.startswith,
     "endsWith": str.endswith,
     "contains": operator.contains,
@@ -123,20 +126,21 @@ def _both(of: Callable[[Value, Value], Value], left: Run, right: Run) -> Run:
     return run
 
 
-def _contained(value: Value, values: tuple[Value, ...]) -> Value:
+def contained(value: Value, values: tuple[Value, ...]) -> Value:
+    """Return whether a value is in a list, some of whose values may not be known."""
     if value in values:
         return True
     return None if None in values else False
 
 
-_COMPARE: Final[dict[str, Callable[[Value, Value], Value]]] = {
+COMPARE: Final[dict[str, Callable[[Value, Value], Value]]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
-    "in": _contained,
+    "in": contained,
 }
 
 
@@ -156,11 +160,16 @@ _ARITHMETIC: Final[dict[str, Callable[[Value, Value], Value]]] = {
 }
 
 
-def _guarded(of: Callable[..., Value], node: Node, *operands: Run) -> Run:
+Guard = Callable[..., Value]
+"""Arithmetic that tells the scene (its first argument) what goes wrong, and is then unknown."""
+
+
+def guard_of(node: Unary | Binary) -> Guard:
+    """Return the arithmetic of a node."""
+    of: Callable[..., Value] = operator.neg if isinstance(node, Unary) else _ARITHMETIC[node.operator]
     column = node.start + 1
 
-    def run(scene: Scene) -> Value:
-        values = [operand(scene) for operand in operands]
+    def guard(scene: Scene, *values: Value) -> Value:
         if None in values:
             return None
         try:
@@ -175,7 +184,14 @@ def _guarded(of: Callable[..., Value], node: Node, *operands: Run) -> Run:
         scene.trouble(f"overflow at column {column}")
         return None
 
-    return run
+    return guard
+
+
+def _guarded(guard: Guard, *operands: Run) -> Run:
+    return lambda scene: guard(scene, *(operand(scene) for operand in operands))
+
+
+_TIMES: Final = (timedelta, datetime)
 
 
 def _in_bounds(value: Value) -> bool:
@@ -183,4 +199,4 @@ def _in_bounds(value: Value) -> bool:
         return MIN_INT <= value <= MAX_INT
     if isinstance(value, float):
         return math.isfinite(value)
-    return isinstance(value, timedelta | datetime)
+    return isinstance(value, _TIMES)

@@ -1,14 +1,16 @@
-"""One condition, read once: text, type, what it reads, and the function that works it out."""
+"""One condition, read once: text, type, what it reads, and the function that works it out when it is first asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from rules.language.check import Checked, Environment, check
-from rules.language.compile import Run, compile_node
+from rules.language.compile import Run
 from rules.language.explain import readings, say, trace
+from rules.language.generate import generate
 from rules.language.nodes import Node, Wrong
 from rules.language.parse import parse
 from rules.language.roots import Pace
@@ -24,11 +26,15 @@ class Expression:
     node: Node = field(repr=False, compare=False)
     environment: Environment = field(repr=False, compare=False)
     checked: Checked = field(repr=False, compare=False)
-    run: Run = field(repr=False, compare=False)
 
     def __call__(self, scene: Scene) -> Value:
         """Return the answer at one instant."""
         return self.run(scene)
+
+    @cached_property
+    def run(self) -> Run:
+        """The function that works it out, made when it is first asked for: most rules that are read never run."""
+        return generate(self.node, self.environment)
 
     @property
     def type(self) -> Type:
@@ -70,4 +76,4 @@ def read_expression(source: str, environment: Environment, want: str) -> Express
     if checked.type.name != want:
         what = "true or false" if want == "bool" else Type(want).called
         raise Wrong(f"this is {checked.type.called}; {what} is wanted here", node.start)
-    return Expression(source, node, environment, checked, compile_node(node, environment))
+    return Expression(source, node, environment, checked)

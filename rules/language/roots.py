@@ -7,6 +7,7 @@ a sentence, and what makes it change: the facts of which things, or the mere pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -14,7 +15,7 @@ from typing import Final, Literal, get_args
 
 from core.calendar import WEEKDAYS, local_instant
 from core.campus import Campus, DoorClass, Gathering
-from core.facts import CampusState, DeviceFacts, GatheringFacts, Lock, Method, Position, VisitFacts, VisitState
+from core.facts import CampusState, GatheringFacts, Lock, Method, Position, VisitFacts, VisitState
 from core.facts import Screening as ScreeningResult
 from core.messages import KINDS, Exercise, Watch, own_fields
 from rules.language.scene import Scene, Value
@@ -29,8 +30,6 @@ Place = tuple[str, str | None]
 """Facts that a value is made of: an entity and an id; None: of all things of that kind."""
 Depends = Callable[[Campus, str], Iterable[Place]]
 
-MISSED_BEATS: Final = 3
-"""So many heartbeats a device may miss before it counts as silent."""
 GATEWAY: Final = "gateway"
 """The kind of a device through which others speak."""
 ATTENDING: Final = ("spectator", "student", "participant")
@@ -42,6 +41,30 @@ def _fixed(_campus: Campus, _key: str) -> Iterable[Place]:
 
 
 @dataclass(frozen=True, slots=True)
+class OfFile:
+    """Reads an attribute of a thing in the campus file; `table` is a mapping of the campus, by id."""
+
+    table: str
+    attribute: str
+
+    def __call__(self, scene: Scene, key: str) -> Value:
+        """Return what the file says."""
+        return getattr(getattr(scene.campus, self.table).get(key), self.attribute, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Reads an attribute of the facts of a thing."""
+
+    entity: str
+    attribute: str
+
+    def __call__(self, scene: Scene, key: str) -> Value:
+        """Return what was told."""
+        return getattr(scene.world.get(self.entity, key), self.attribute, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """One thing that can be read. `words` names it in a sentence; of a bool, it is the sentence when it is true."""
 
@@ -50,6 +73,13 @@ class Field:
     words: str
     depends: Depends = _fixed
     pace: Pace = ""
+    of: str = ""
+    """The one attribute of those facts that it is made of; empty: of several."""
+
+    @property
+    def attribute(self) -> str:
+        """The one attribute of the facts whose change can change it; empty: any."""
+        return self.read.attribute if isinstance(self.read, Told) else self.of
 
     @property
     def is_fixed(self) -> bool:
@@ -58,13 +88,6 @@ class Field:
 
 
 # ------------------------------------------------------------------------------------------------- the campus file
-def _of_file(table: str, attribute: str) -> Callable[[Scene, str], Value]:
-    def read(scene: Scene, key: str) -> Value:
-        return getattr(getattr(scene.campus, table).get(key), attribute, None)
-
-    return read
-
-
 def _moment_of(attribute: str) -> Callable[[Scene, str], Value]:
     def read(scene: Scene, key: str) -> Value:
         found = scene.campus.gatherings_by_id.get(key)
@@ -78,13 +101,6 @@ def _own_id(_scene: Scene, key: str) -> Value:
 
 
 # ----------------------------------------------------------------------------------------------------- what was told
-def _told(entity: str, attribute: str) -> Callable[[Scene, str], Value]:
-    def read(scene: Scene, key: str) -> Value:
-        return getattr(scene.world.get(entity, key), attribute, None)
-
-    return read
-
-
 def _of(entity: str) -> Depends:
     return lambda _campus, key: ((entity, key),)
 
@@ -179,6 +195,8 @@ def _in_window(scene: Scene, key: str) -> Value:
 
 
 def _window_end(scene: Scene, key: str) -> Value:
+    if key not in scene.campus.windowed_doors:
+        return None
     calendar, campus = scene.campus.local_calendar, scene.campus
     today = calendar.local(scene.at).date()
     spans = [
@@ -245,16 +263,11 @@ def _day_type(scene: Scene, _key: str) -> Value:
 
 
 def _open_exterior_doors(scene: Scene, _key: str) -> Value:
-    exterior = (door.id for door in scene.campus.doors if door.exterior)
-    return sum(_position(scene, door) == "open" for door in exterior)
+    return len(scene.campus.exterior_doors & scene.world.open_doors)
 
 
 def _unwatched_open_doors(scene: Scene, _key: str) -> Value:
-    doors = (door.id for door in scene.campus.doors if door.exterior)
-    return sum(_position(scene, door) == "open" and not _in_window(scene, door) for door in doors)
-
-
-_position = _told("door", "position")
+    return len((scene.campus.exterior_doors & scene.world.open_doors) - scene.campus.doors_in_window(scene.at))
 
 
 def _visitors_in(scene: Scene, _key: str) -> Value:
@@ -266,29 +279,20 @@ def _people_checked_in(scene: Scene, _key: str) -> Value:
 
 
 def _devices_silent_pct(scene: Scene, _key: str) -> Value:
-    devices = scene.campus.devices_by_id.values()
-    if not devices:
-        return None
-    return 100 * _devices_silent(scene, _key) // len(devices)
+    devices = len(scene.campus.devices_by_id)
+    return 100 * len(_silent(scene)) // devices if devices else None
 
 
 def _devices_silent(scene: Scene, _key: str) -> Value:
-    return sum(_is_silent(scene, each.id, each.heartbeat) for each in scene.campus.devices_by_id.values())
+    return len(_silent(scene))
 
 
 def _gateways_silent(scene: Scene, _key: str) -> Value:
-    gateways = (each for each in scene.campus.devices_by_id.values() if each.kind == GATEWAY)
-    return sum(_is_silent(scene, each.id, each.heartbeat) for each in gateways)
+    return sum(scene.campus.devices_by_id[each].kind == GATEWAY for each in _silent(scene))
 
 
-def _is_silent(scene: Scene, device: str, heartbeat: timedelta | None) -> bool:
-    facts = scene.world.get("device", device)
-    if isinstance(facts, DeviceFacts) and facts.online is False:
-        return True
-    if heartbeat is None:
-        return False
-    heard = facts.heard_at if facts is not None else None
-    return scene.at - max(heard or scene.since, scene.since) > heartbeat * MISSED_BEATS
+def _silent(scene: Scene) -> AbstractSet[str]:
+    return scene.world.silent_devices(scene.at, since=scene.since)
 
 
 def _minute_of_day(scene: Scene, _key: str) -> Value:
@@ -307,24 +311,24 @@ _WATCH = one_of(*get_args(Watch))
 ROOTS: Final[dict[str, dict[str, Field]]] = {
     "door": {
         "id": Field(STRING, _own_id, "the door's id"),
-        "name": Field(STRING, _of_file("doors_by_id", "name"), "the door's name"),
-        "zone": Field(STRING, _of_file("doors_by_id", "zone"), "the door's zone"),
-        "class": Field(one_of(*get_args(DoorClass)), _of_file("doors_by_id", "door_class"), "the door's class"),
-        "exterior": Field(BOOL, _of_file("doors_by_id", "exterior"), "the door is an exterior one"),
-        "has_rex": Field(BOOL, _of_file("doors_by_id", "has_rex"), "the door has an exit sensor"),
-        "has_lock_sensor": Field(BOOL, _of_file("doors_by_id", "has_lock_sensor"), "the door has a lock sensor"),
-        "monitored": Field(BOOL, _of_file("doors_by_id", "monitored"), "the door is monitored"),
-        "position": Field(one_of(*get_args(Position)), _position, "the door", _of("door")),
-        "lock": Field(one_of(*get_args(Lock)), _told("door", "lock"), "the lock", _of("door")),
+        "name": Field(STRING, OfFile("doors_by_id", "name"), "the door's name"),
+        "zone": Field(STRING, OfFile("doors_by_id", "zone"), "the door's zone"),
+        "class": Field(one_of(*get_args(DoorClass)), OfFile("doors_by_id", "door_class"), "the door's class"),
+        "exterior": Field(BOOL, OfFile("doors_by_id", "exterior"), "the door is an exterior one"),
+        "has_rex": Field(BOOL, OfFile("doors_by_id", "has_rex"), "the door has an exit sensor"),
+        "has_lock_sensor": Field(BOOL, OfFile("doors_by_id", "has_lock_sensor"), "the door has a lock sensor"),
+        "monitored": Field(BOOL, OfFile("doors_by_id", "monitored"), "the door is monitored"),
+        "position": Field(one_of(*get_args(Position)), Told("door", "position"), "the door", _of("door")),
+        "lock": Field(one_of(*get_args(Lock)), Told("door", "lock"), "the lock", _of("door")),
         "in_window": Field(BOOL, _in_window, "the door is in a window in which it may stand open", pace="calendar"),
         "window_end": Field(TIMESTAMP, _window_end, "the end of the door's latest window", pace="calendar"),
-        "tags": Field(STRINGS, _of_file("doors_by_id", "tags"), "the door's tags"),
+        "tags": Field(STRINGS, OfFile("doors_by_id", "tags"), "the door's tags"),
     },
     "zone": {
         "id": Field(STRING, _own_id, "the zone's id"),
-        "name": Field(STRING, _of_file("zones_by_id", "name"), "the zone's name"),
-        "kind": Field(STRING, _of_file("zones_by_id", "kind"), "the zone's kind"),
-        "load": Field(INT, _of_file("zones_by_id", "load"), "the zone's posted load"),
+        "name": Field(STRING, OfFile("zones_by_id", "name"), "the zone's name"),
+        "kind": Field(STRING, OfFile("zones_by_id", "kind"), "the zone's kind"),
+        "load": Field(INT, OfFile("zones_by_id", "load"), "the zone's posted load"),
         "count": Field(
             INT,
             _zone_count,
@@ -332,25 +336,25 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
             lambda campus, key: [("gathering", each.id) for each in _gatherings_in(campus, key)],
             "calendar",
         ),
-        "escort_required": Field(BOOL, _of_file("zones_by_id", "escort_required"), "the zone is for escorted visitors"),
-        "adjoining": Field(STRINGS, _of_file("zones_by_id", "adjoining"), "the zones beside it"),
-        "tags": Field(STRINGS, _of_file("zones_by_id", "tags"), "the zone's tags"),
+        "escort_required": Field(BOOL, OfFile("zones_by_id", "escort_required"), "the zone is for escorted visitors"),
+        "adjoining": Field(STRINGS, OfFile("zones_by_id", "adjoining"), "the zones beside it"),
+        "tags": Field(STRINGS, OfFile("zones_by_id", "tags"), "the zone's tags"),
     },
     "visit": {
         "id": Field(STRING, _own_id, "the visit's id"),
-        "type": Field(STRING, _told("visit", "type"), "the visitor's type", _of("visit")),
-        "state": Field(one_of(*get_args(VisitState)), _told("visit", "state"), "the visitor", _of("visit")),
-        "purpose": Field(STRING, _told("visit", "purpose"), "the visit's purpose", _of("visit")),
+        "type": Field(STRING, Told("visit", "type"), "the visitor's type", _of("visit")),
+        "state": Field(one_of(*get_args(VisitState)), Told("visit", "state"), "the visitor", _of("visit")),
+        "purpose": Field(STRING, Told("visit", "purpose"), "the visit's purpose", _of("visit")),
         "screening": Field(
-            one_of(*get_args(ScreeningResult)), _told("visit", "screening"), "the screening", _of("visit")
+            one_of(*get_args(ScreeningResult)), Told("visit", "screening"), "the screening", _of("visit")
         ),
         "watch": Field(_WATCH, _watch, "the watch-list entry", _of("visit")),
-        "zone": Field(STRING, _told("visit", "zone"), "the visitor's zone", _of("visit")),
-        "host": Field(STRING, _told("visit", "host"), "the visitor's host", _of("visit")),
+        "zone": Field(STRING, Told("visit", "zone"), "the visitor's zone", _of("visit")),
+        "host": Field(STRING, Told("visit", "host"), "the visitor's host", _of("visit")),
         "escort_required": Field(BOOL, _escort_required, "the visitor is to be escorted", _of("visit")),
         "escorted": Field(BOOL, _escorted, "the visitor is escorted", _of("visit")),
-        "start": Field(TIMESTAMP, _told("visit", "start"), "the announced start of the visit", _of("visit")),
-        "expected_out": Field(TIMESTAMP, _told("visit", "expected_out"), "the expected end of the visit", _of("visit")),
+        "start": Field(TIMESTAMP, Told("visit", "start"), "the announced start of the visit", _of("visit")),
+        "expected_out": Field(TIMESTAMP, Told("visit", "expected_out"), "the expected end of the visit", _of("visit")),
         "checked_out_by": Field(
             one_of("", *get_args(Method)), _checked_out_by, "who signed the visitor out", _of("visit")
         ),
@@ -360,15 +364,15 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
     },
     "gathering": {
         "id": Field(STRING, _own_id, "the gathering's id"),
-        "name": Field(STRING, _of_file("gatherings_by_id", "name"), "the gathering's name"),
-        "zone": Field(STRING, _of_file("gatherings_by_id", "zone"), "the gathering's zone"),
+        "name": Field(STRING, OfFile("gatherings_by_id", "name"), "the gathering's name"),
+        "zone": Field(STRING, OfFile("gatherings_by_id", "zone"), "the gathering's zone"),
         "start": Field(TIMESTAMP, _moment_of("start"), "the start of the gathering"),
         "end": Field(TIMESTAMP, _moment_of("end"), "the end of the gathering"),
         "open": Field(BOOL, _gathering_open, "the gathering is under way", pace="calendar"),
         "on": Field(BOOL, _gathering_on, "the gathering is on, setup and teardown included", pace="calendar"),
         "over": Field(BOOL, _gathering_over, "the gathering has ended", pace="calendar"),
         "load": Field(INT, _gathering_load, "the posted load"),
-        "expected": Field(INT, _of_file("gatherings_by_id", "expected"), "the expected number of people"),
+        "expected": Field(INT, OfFile("gatherings_by_id", "expected"), "the expected number of people"),
         "count": Field(INT, _head_count, "the number of people", _of("gathering")),
         "missing": Field(
             INT, _missing_heads, "the number of people counted out who were never counted in", _of("gathering")
@@ -378,31 +382,34 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
         "crowd_managers": Field(INT, _heads("crowd_manager"), "the number of crowd managers", _of("gathering")),
         "chaperones": Field(INT, _heads("chaperone"), "the number of chaperones", _of("gathering")),
         "supervisor_present": Field(BOOL, _supervisor_present, "the supervisor is present", _of("gathering")),
-        "re_entry": Field(BOOL, _of_file("gatherings_by_id", "re_entry"), "re-entry is allowed"),
-        "tags": Field(STRINGS, _of_file("gatherings_by_id", "tags"), "the gathering's tags"),
+        "re_entry": Field(BOOL, OfFile("gatherings_by_id", "re_entry"), "re-entry is allowed"),
+        "tags": Field(STRINGS, OfFile("gatherings_by_id", "tags"), "the gathering's tags"),
     },
     "device": {
         "id": Field(STRING, _own_id, "the device's id"),
-        "door": Field(STRING, _of_file("devices_by_id", "door"), "the device's door"),
-        "kind": Field(STRING, _of_file("devices_by_id", "kind"), "the device's kind"),
-        "online": Field(BOOL, _told("device", "online"), "the device is online", _of("device")),
-        "heartbeat": Field(DURATION, _of_file("devices_by_id", "heartbeat"), "the device's heartbeat"),
-        "battery_pct": Field(INT, _told("device", "battery_pct"), "the battery's percentage", _of("device")),
-        "battery_low": Field(BOOL, _told("device", "battery_low"), "the battery is low", _of("device")),
-        "tampered": Field(BOOL, _told("device", "tampered"), "the device is tampered with", _of("device")),
-        "tags": Field(STRINGS, _of_file("devices_by_id", "tags"), "the device's tags"),
+        "door": Field(STRING, OfFile("devices_by_id", "door"), "the device's door"),
+        "kind": Field(STRING, OfFile("devices_by_id", "kind"), "the device's kind"),
+        "online": Field(BOOL, Told("device", "online"), "the device is online", _of("device")),
+        "heartbeat": Field(DURATION, OfFile("devices_by_id", "heartbeat"), "the device's heartbeat"),
+        "battery_pct": Field(INT, Told("device", "battery_pct"), "the battery's percentage", _of("device")),
+        "battery_low": Field(BOOL, Told("device", "battery_low"), "the battery is low", _of("device")),
+        "tampered": Field(BOOL, Told("device", "tampered"), "the device is tampered with", _of("device")),
+        "tags": Field(STRINGS, OfFile("devices_by_id", "tags"), "the device's tags"),
     },
     "campus": {
         "id": Field(STRING, _own_id, "the campus's id"),
         "state": Field(_STATE_OF_CAMPUS, _campus_state, "the campus's state", _of("campus")),
         "day_type": Field(STRING, _day_type, "the type of day", pace="calendar"),
-        "open_exterior_doors": Field(INT, _open_exterior_doors, "the number of open exterior doors", _all("door")),
+        "open_exterior_doors": Field(
+            INT, _open_exterior_doors, "the number of open exterior doors", _all("door"), of="position"
+        ),
         "unwatched_open_doors": Field(
             INT,
             _unwatched_open_doors,
             "the number of exterior doors that are open outside of a window",
             _all("door"),
             "calendar",
+            "position",
         ),
         "people_checked_in": Field(
             INT, _people_checked_in, "the number of visitors signed in and not seen out", _all("visit")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from core.campus import Campus
 from core.messages import Message
@@ -19,8 +20,7 @@ def _ignore(_reason: str) -> None:
     """Whoever needs to know of bad arithmetic sets `Scene.trouble`."""
 
 
-@dataclass(slots=True)
-class Scene:
+class Scene(msgspec.Struct):
     """The subject (`entity`, `key`) and everything that can be seen from it at the instant `at`."""
 
     campus: Campus

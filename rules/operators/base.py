@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Final, Generic, Self
 import msgspec
 
 from core.campus import Campus
+from core.messages import Message
 from rules.document import Document
 from rules.language.expression import Expression
-from rules.language.scene import Value
+from rules.language.scene import Scene, Value
 from rules.operators.moment import M, Moment, Turn
 from rules.operators.site import Site
 
@@ -83,6 +84,10 @@ class Operator(ABC, Generic[M]):
     def judge(self, memo: M | None, _moment: Moment) -> Turn[M]:
         """Look again: something it watches may have changed."""
         return Turn(memo)
+
+    def is_idle(self, _scene: Scene, _message: Message | None) -> bool:
+        """Return whether `judge` is sure to change nothing where nothing is remembered; it is asked first."""
+        return False
 
     def due(self, _memo: M) -> datetime | None:
         """Return when it wants to be woken for this key."""

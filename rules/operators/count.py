@@ -145,8 +145,10 @@ tests:
             memo = self._explained(memo, moment)
             if memo is not None and memo.explained_until is not None and moment.at <= memo.explained_until:
                 return Turn(memo)
+        if not self.hearing.hears(moment) or not moment.active:
+            return Turn(memo)
         within, bound = self.within(moment.scene), self.at_least(moment.scene)
-        if not moment.active or not self.hearing.hears(moment) or not isinstance(within, timedelta) or bound is None:
+        if not isinstance(within, timedelta) or bound is None:
             return Turn(memo)
         assert moment.message is not None
         what = str(plain(self.distinct(moment.heard()))) if self.distinct else ""
@@ -164,8 +166,8 @@ tests:
 
     def _explained(self, memo: Window | None, moment: Moment) -> Window | None:
         assert self.prior is not None
-        length = self.prior_within(moment.scene)
-        if not self.prior.hears(moment) or not isinstance(length, timedelta):
+        length = self.prior_within(moment.scene) if self.prior.hears(moment) else None
+        if not isinstance(length, timedelta):
             return memo
         before = memo or Window((), 0.0)
         until = moment.at + length
@@ -213,9 +215,12 @@ def _distinct(text: str, hearing: Hearing, site: Site) -> Expression | None:
 
 
 def _within(entries: tuple[Entry, ...], within: timedelta) -> tuple[Entry, ...]:
-    ordered = tuple(sorted(entries, key=lambda entry: entry.at))
-    since = ordered[-1].at - within
-    return tuple(entry for entry in ordered if entry.at > since)
+    # All but the last stand in order already, and mostly the last one does, too.
+    if len(entries) > 1 and entries[-1].at < entries[-2].at:
+        entries = tuple(sorted(entries, key=lambda entry: entry.at))
+    since = entries[-1].at - within
+    first = next(place for place, entry in enumerate(entries) if entry.at > since)
+    return entries[first:]
 
 
 def _named(entries: tuple[Entry, ...]) -> tuple[Evidence, ...]:

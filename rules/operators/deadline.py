@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from core.campus import Campus
+from core.messages import Message
 from core.world import World
 from rules.document import Document, Text
 from rules.language.explain import plain
@@ -118,6 +119,10 @@ tests:
             instant = self.when(scene)
             found += [instant] if isinstance(instant, datetime) else []
         return found
+
+    def is_idle(self, _scene: Scene, message: Message | None) -> bool:
+        """Only the calendar itself brings its times, no message does."""
+        return message is not None and bool(self.when.calendars)
 
     def judge(self, memo: Appointment | None, moment: Moment) -> Turn[Appointment]:
         """Look whether it is time, or when it will be."""

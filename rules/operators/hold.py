@@ -11,10 +11,11 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import Field
 
+from core.messages import Message
 from rules.document import Document, Text
 from rules.language.explain import plain
 from rules.language.expression import Expression
-from rules.language.scene import Value
+from rules.language.scene import Scene, Value
 from rules.operators.base import Operator
 from rules.operators.moment import Began, Evidence, Moment, Turn
 from rules.operators.site import Site
@@ -97,9 +98,13 @@ tests:
         """The condition; the time may change under way."""
         return self.condition.source
 
+    def is_idle(self, scene: Scene, _message: Message | None) -> bool:
+        """Nothing to arm."""
+        return self.condition.run(scene) is not True
+
     def judge(self, memo: Stretch | None, moment: Moment) -> Turn[Stretch]:
         """Arm, interrupt, take up again or give up."""
-        truth = self.condition(moment.scene)
+        truth = self.condition.run(moment.scene)
         if memo is None:
             return Turn(self._arm(moment) if truth is True and moment.active else None)
         if memo.spent:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -46,8 +46,7 @@ class Frame:
         return self.clear is None and self.quiet is None
 
 
-@dataclass(slots=True)
-class Moment:
+class Moment(msgspec.Struct):
     """One instant at which one key of one rule is looked at."""
 
     at: datetime
@@ -100,8 +99,7 @@ class Moment:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+class Began(msgspec.Struct, frozen=True):
     """The rule became true."""
 
     at: datetime
@@ -111,12 +109,11 @@ class Began:
     """How long the operator always waits before it says so; only what is later than that is late."""
     over_since: datetime | None = None
     """It has already ended again, at this instant."""
-    more: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = {}
     """Further things worth knowing: when it was armed, when it was due."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The operator knows by itself that the open finding is over."""
 
     at: datetime
@@ -124,8 +121,7 @@ class Ended:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Turn(Generic[M]):
+class Turn(msgspec.Struct, Generic[M], frozen=True):
     """What an operator answers: what it remembers from now on, and what began or ended."""
 
     memo: M | None

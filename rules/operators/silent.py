@@ -115,8 +115,8 @@ tests:
 
     def accept(self, memo: LastWord | None, moment: Moment) -> Turn[LastWord]:
         """Note that it was heard."""
-        length = self.length(moment.scene)
-        if not self.hearing.hears(moment) or not isinstance(length, timedelta):
+        length = self.length(moment.scene) if self.hearing.hears(moment) else None
+        if not isinstance(length, timedelta):
             return Turn(memo)
         assert moment.message is not None
         heard = max(moment.at, memo.heard_at) if memo else moment.at

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from core.campus import Campus, CampusInfo, nearest
@@ -22,13 +23,13 @@ from rules.language.types import Type
 from rules.operators.moment import Moment
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hearing:
     """The messages that an operator listens for."""
 
     options: tuple[tuple[frozenset[str], Expression | None], ...]
 
-    @property
+    @cached_property
     def kinds(self) -> frozenset[str]:
         """Every kind that is listened for."""
         return frozenset(kind for kinds, _ in self.options for kind in kinds)
@@ -38,10 +39,10 @@ class Hearing:
         if moment.message is None:
             return False
         kind = moment.message.kind
-        return any(
-            kind in kinds and (condition is None or condition(moment.heard(bound)) is True)
-            for kinds, condition in self.options
-        )
+        for kinds, condition in self.options:
+            if kind in kinds and (condition is None or condition(moment.heard(bound)) is True):
+                return True
+        return False
 
     def readings(self, moment: Moment, bound: Mapping[str, Message] | None = None) -> dict[str, Any]:
         """Return what the conditions on the message of the moment read."""

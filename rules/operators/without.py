@@ -54,7 +54,10 @@ class Happenings(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_blank(self) -> bool:
         """There is nothing to remember."""
-        return self == Happenings()
+        return self == _NOTHING
+
+
+_NOTHING: Final = Happenings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ tests:
 
     def accept(self, memo: Happenings | None, moment: Moment) -> Turn[Happenings]:
         """Take in what happened, or what explains it; the same message may be both, but does not explain itself."""
-        before = memo or Happenings()
+        before = memo or _NOTHING
         after, ended = before, None
         stretch = self._explains(moment)
         if stretch is not None:
@@ -159,14 +162,19 @@ tests:
 
     def judge(self, memo: Happenings | None, moment: Moment) -> Turn[Happenings]:
         """Notice what is over, though it may still wait for an explanation."""
-        before = memo or Happenings()
-        after = _watch_for_a_bounce(replace(before, waiting=watch_the_end(before.waiting, moment)), moment)
+        before = memo or _NOTHING
+        waiting = watch_the_end(before.waiting, moment)
+        after = _watch_for_a_bounce(replace(before, waiting=waiting) if waiting else before, moment)
+        if after is before:
+            return Turn(memo)
         return Turn(None if after.is_blank else after)
 
     def due(self, memo: Happenings) -> datetime | None:
         """The end of the first wait, or of the time in which a bounce may come."""
+        if not memo.waiting:
+            return memo.over_until
         times = [each.due for each in memo.waiting]
-        return min(times if memo.over_until is None else [*times, memo.over_until], default=None)
+        return min(times if memo.over_until is None else [*times, memo.over_until])
 
     def wake(self, memo: Happenings | None, moment: Moment) -> Turn[Happenings]:
         """Find what nothing has explained in time."""
@@ -191,7 +199,8 @@ def _watch_for_a_bounce(memo: Happenings, moment: Moment) -> Happenings:
         return memo
     over = clear(moment.scene)
     if over is False:
-        return replace(memo, going_on=True, over_until=None)
+        told = memo.going_on and memo.over_until is None
+        return memo if told else replace(memo, going_on=True, over_until=None)
     if over is True and memo.going_on:
         return replace(memo, going_on=False, over_until=moment.at + moment.keep)
     return memo

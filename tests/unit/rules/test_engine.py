@@ -8,11 +8,12 @@ import pytest
 
 from core.campus import Campus
 from core.findings import Finding
+from core.messages import Message
 from core.world import World
 from rules.engine import Engine
 from rules.judge import Judge
 from rules.language.scene import Scene
-from rules.plan import Index, lay_out
+from rules.plan import Index, Plan, lay_out
 from rules.replay import as_line, replay
 from rules.rule import Rule, shipped, with_params
 from rules.saved import Saved
@@ -323,10 +324,31 @@ def test_the_index_finds_only_what_a_message_concerns(campus: Campus) -> None:
     world = World(campus)
     index = Index([lay_out(rule, campus, world) for rule in rules], campus, world)
     message = opened("main", 0)
-    assert [(plan.rule.operator.name, key) for plan, key in index.watchers(message.tells())] == [("hold", "main")]
+    _, (told,) = world.take_in(message)
+    assert [(plan.rule.operator.name, key) for plan, key in index.watchers(told)] == [("hold", "main")]
     assert list(index.hearers(message)) == []
     granted = say("access.granted", 0, "office")
     assert [(plan.rule.id, key) for plan, key in index.hearers(granted)] == [("r-office", "office")]
+
+
+def test_only_what_a_message_changed_is_looked_at(campus: Campus) -> None:
+    rule = rule_from(
+        "{id: r, title: T, key: door.id, severity: minor, hold: {while: 'door.position == \"open\"', for: 5s}}"
+    )
+    world = World(campus)
+    plan = lay_out(rule, campus, world)
+    index = Index([plan], campus, world)
+    world.apply(opened("main", 0))
+
+    def woken(message: Message, heard: frozenset[tuple[Plan, str]] = frozenset()) -> list[str]:
+        _, (told,) = world.take_in(message)
+        return [key for _, key in index.watchers(told, heard)]
+
+    assert woken(opened("main", 1)) == []
+    assert woken(say("door.unlocked", 2, "main")) == []
+    assert woken(say("door.closed", 3, "main")) == ["main"]
+    # Whoever has just heard it must look again at the state of things, though that has not changed.
+    assert woken(say("access.granted", 4, "main"), frozenset({(plan, "main")})) == ["main"]
 
 
 def findings_of(engine: Engine, *messages: Any) -> list[Finding]:

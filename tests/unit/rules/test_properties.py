@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.facts import Facts
 from core.findings import Finding
 from core.messages import Message
 from rules.engine import Engine
@@ -165,14 +166,16 @@ def test_an_engine_that_was_stopped_goes_on_as_if_it_had_not_been(
     first = engine.changes()
     saved = Saved(position=first.position).after(first)
     journal: list[Message] = []
+    now: dict[tuple[str, str], Facts] = {}
     found: list[Finding] = []
     for place, (message, late) in enumerate(arrivals):
         found += engine.advance(message.at + timedelta(seconds=late) - LATENESS)
         found += engine.accept(message)
         journal.append(message)
         saved = saved.after(engine.changes())
+        now |= {(facts.entity, facts.id): facts for facts in engine.now.take_changes()}
         if place in cuts:
             engine = Engine(CAMPUS, rules, started=saved.position.watermark)
-            engine.restore(saved, [each for each in journal if each.at > saved.position.watermark])
+            engine.restore(saved, [each for each in journal if each.at > saved.position.watermark], now.values())
     found += engine.advance(at(UNTIL + 200))
     assert lines(found) == lines(drive(messages, delays, rules))

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from core.facts import Facts
 from core.findings import Finding
 from core.messages import Message
 from rules.engine import Engine
@@ -186,6 +187,7 @@ def test_a_replay_finds_what_was_found_live_also_across_restarts(
     first = engine.changes()
     saved = Saved(position=first.position).after(first)
     journal: list[Message] = []
+    facts: dict[tuple[str, str], Facts] = {}
     found: list[Finding] = []
     for place, (now, message) in enumerate(heard):
         # The ticks of the service come between; a replay has none.
@@ -194,10 +196,11 @@ def test_a_replay_finds_what_was_found_live_also_across_restarts(
         found += engine.advance(now - LATENESS) + engine.accept(message)
         journal.append(message)
         saved = saved.after(engine.changes())
+        facts |= {(each.entity, each.id): each for each in engine.now.take_changes()}
         if place in cuts:
             position = saved.position
             engine = Engine(CAMPUS, PACK, started=position.watermark)
-            engine.restore(saved, [each for each in journal if each.at > position.watermark])
+            engine.restore(saved, [each for each in journal if each.at > position.watermark], facts.values())
     end = heard[-1][0] + timedelta(seconds=AFTER)
     found += engine.advance(end - LATENESS)
     replayed = list(replay(CAMPUS, PACK, [*(message for _, message in heard), end], lateness=LATENESS))
