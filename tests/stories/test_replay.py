@@ -15,6 +15,15 @@ from simulators.scenarios import library, read_scenario
 from tests.stories.duty import Duty, duty
 
 SCENARIOS = [path for path in library() if read_scenario(path).file.expect]
+PATIENT = {
+    "id": "extreme",
+    "steps": [
+        {"notify": ["shift:on_duty", "role:admin"]},
+        {"after": 60, "notify": ["role:sro", "role:admin", "on_call"]},
+        {"after": 120, "notify": ["role:sro", "role:admin"], "repeat": "15m"},
+    ],
+}
+"""Nobody answers in a recording: to ring every minute for nine hours would show nothing more."""
 
 
 async def live_log(watch: Duty, lines: list[recordings.Line]) -> list[dict[str, Any]]:
@@ -36,8 +45,9 @@ async def test_replay_tells_what_happened_live(tmp_path: Path, path: Path) -> No
     recording.write_bytes(b"".join(record(stream, until=scenario.end, exercise="live")))
     lines = recordings.read(recording)
     # A replay knows nothing from before its first line; the watch begins at the same instant of event time.
-    async with duty(tmp_path, ManualClock(lines[0].rx - rehearsal.LATENESS), scenario.campus) as watch:
+    campus = scenario.campus.model_copy(update={"policies": (*scenario.campus.policies, PATIENT)})
+    async with duty(tmp_path, ManualClock(lines[0].rx - rehearsal.LATENESS), campus) as watch:
         live = await live_log(watch, lines)
-    replayed = await rehearsal.alerts_of(scenario.campus, shipped(), lines, [])
+    replayed = await rehearsal.alerts_of(campus, shipped(), lines, [])
     assert replayed == live
     assert any(line["event"] == "opened" for line in live)
