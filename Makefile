@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz install setup lock clean
+.PHONY: help demo test check bench fuzz truth month install setup lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,12 @@ bench: .venv/.development ## measure how fast and how safe it is
 
 fuzz: .venv/.development ## feed the decoder a million mutilated payloads (ARGS="--count … --seed …")
 	@$(BIN)/python -m benchmarks.fuzz $(or $(ARGS),--count 1000000)
+
+truth: .venv/.development ## compare the protocols with the truth of 100 seeded days, naming every miss
+	@$(BIN)/python -m benchmarks.truth $(ARGS)
+
+month: .venv/.development ## write down what a month of a school raises (docs/month.md)
+	@$(BIN)/python -m benchmarks.month $(ARGS)
 
 install: .venv/.runtime ## make .venv with what running the service needs
 

@@ -236,11 +236,33 @@ def simulate(
     speed: Annotated[float, typer.Option(min=0.0, help="Times real time; 0: as fast as possible.")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.")] = None,
     fault: Annotated[
-        list[str] | None, typer.Option("--fault", help="duplicate, reorder, delay, drop or skew.", metavar="KIND=RATE")
+        list[str] | None,
+        typer.Option("--fault", help="Like duplicate=0.1, or `default` for an ordinary network.", metavar="KIND=RATE"),
     ] = None,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="A value for a parameter of the scenario.", metavar="NAME=VALUE")
+    ] = None,
+    drill: Annotated[bool, typer.Option("--drill", help="A drill: people are told, marked as a drill.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Speak as real devices do: people will be told.")] = False,
+    dialect: Annotated[
+        str, typer.Option(help="What contacts speak: own, zigbee2mqtt, tasmota, shelly or esphome.", metavar="NAME")
+    ] = "own",
     expect: Annotated[bool, typer.Option("--expect", help="Ask the API whether the expected alerts came.")] = False,
+    as_json: AsJson = False,
+    junit: Annotated[Path | None, typer.Option(help="Write what came of it as JUnit XML.", metavar="FILE")] = None,
     record: Annotated[Path | None, typer.Option(help="Write it for `replay` instead.", metavar="FILE")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Write what really happens instead.", metavar="FILE")] = None,
+    campuses: Annotated[
+        Path | None, typer.Option(help="Write the campus files instead that the service must know.", metavar="DIR")
+    ] = None,
+    load: Annotated[
+        float | None, typer.Option(min=0.1, help="Load mode: so many messages a second of its campus.", metavar="RATE")
+    ] = None,
+    seconds: Annotated[float, typer.Option("--for", min=1, help="Load mode: for so many seconds.")] = 30.0,
+    doors: Annotated[int | None, typer.Option(min=1, help="Load mode: of so many doors (default: all).")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Load mode: draw latency over time (SVG).", metavar="FILE")
+    ] = None,
     api: Annotated[str, typer.Option(help="The API that --expect asks.", metavar="URL")] = "http://127.0.0.1:8080",
     api_token: Annotated[
         str,
@@ -250,6 +272,8 @@ def simulate(
     """Publish a scenario over MQTT, as devices would, and show how far it is."""
     from app import simulation
 
+    if live and drill:
+        raise BadInput([Problem("either live or a drill", where="--drill")])
     settings = _settings()
     order = simulation.Order(
         scenario=scenario,
@@ -258,11 +282,20 @@ def simulate(
         speed=speed,
         seed=seed,
         faults=tuple(fault or ()),
-        exercise="live" if live else "test",
+        given=tuple(given or ()),
+        exercise="live" if live else "drill" if drill else "test",
+        dialect=dialect,
         record=record,
+        truth=truth,
+        campuses=campuses,
         expect=simulation.Expect(api, api_token) if expect else None,
+        as_json=as_json,
+        junit=junit,
     )
-    _run(simulation.run(order, out=err))
+    if load is not None:
+        _run(simulation.press(order, rate=load, seconds=seconds, doors=doors, picture=picture, out=err))
+    else:
+        _run(simulation.run(order, out=err))
 
 
 @cli.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,9 +40,14 @@ def read(path: Path) -> list[Line]:
         raw = path.read_bytes()
     except OSError as error:
         raise BadInput([Problem(f"cannot be read: {error.strerror}", file=str(path))]) from None
+    return parse(raw.splitlines(), str(path))
+
+
+def parse(raw: Iterable[bytes], file: str = "") -> list[Line]:
+    """Return what the lines of a recording mean; BadInput names each that is wrong."""
     lines: list[Line] = []
     problems: list[Problem] = []
-    for number, text in enumerate(raw.splitlines(), 1):
+    for number, text in enumerate(raw, 1):
         if not text.strip():
             continue
         try:
@@ -51,7 +56,7 @@ def read(path: Path) -> list[Line]:
                 raise BadInput("rx: goes back in time; lines stand in order of receipt")
             lines.append(line)
         except BadInput as bad:
-            problems += [Problem(p.message, file=str(path), line=number) for p in bad.problems]
+            problems += [Problem(p.message, file=file, line=number) for p in bad.problems]
         if len(problems) >= MAX_PROBLEMS:
             break
     if problems:

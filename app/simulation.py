@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import sys
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import httpx
+import yaml
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from core.clock import SystemClock
-from core.errors import BadInput, Problem, Unavailable
+from app import load
+from app.asking import Api
+from app.outcome import Outcome, diverging
+from core.clock import SystemClock, stopwatch
+from core.errors import BadInput, Problem
 from core.messages import Exercise
-from simulators.faults import check_rates
+from core.registry import to_plain
+from simulators.box import as_school
+from simulators.dialects import OWN, bound, check_dialect, spoken
+from simulators.faults import DEFAULT_RATES, check_rates
+from simulators.load import Load
 from simulators.play import BrokerAddress, Summary, play, record
 from simulators.scenarios import Scenario, find_scenario, read_scenario
-from simulators.utterance import TRIAL
-from simulators.verdict import Observed, judge
+from simulators.truth import truth_lines
+from simulators.utterance import TRIAL, Utterance
+from simulators.verdict import judge
 
-SETTLE_S = 5.0
+SETTLE_S: Final = 5.0
 """So long after the last message the last alert may take to come."""
+LOOK_EVERY_S: Final = 2.0
+"""So often the API is asked for alerts while a scenario is played."""
+DEFAULT: Final = "default"
+"""`--fault default` stands for an ordinary network's rates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +52,98 @@ class Expect:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What to play, where, and how."""
 
     scenario: str
     broker: str
-    prefix: str
-    speed: float
-    seed: int | None
-    faults: tuple[str, ...]
-    exercise: Exercise
-    record: Path | None
-    expect: Expect | None
+    prefix: str = "campus"
+    speed: float = 1.0
+    seed: int | None = None
+    faults: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    """Values for the scenario's parameters, `NAME=VALUE`."""
+    exercise: Exercise = "test"
+    dialect: str = OWN
+    record: Path | None = None
+    truth: Path | None = None
+    """Where to write what really happens."""
+    campuses: Path | None = None
+    """Where to write the campus files that the service must know."""
+    expect: Expect | None = None
+    as_json: bool = False
+    junit: Path | None = None
+
+
+@dataclass(slots=True)
+class Performance:
+    """A scenario as it was ordered: on its campus, with its faults, in its dialect."""
+
+    order: Order
+    scenario: Scenario
+    faults: dict[str, float] | None = field(default=None)
+
+    def stream(self) -> Iterator[Utterance]:
+        """Return what is said."""
+        told = self.scenario.stream(prefix=self.order.prefix, seed=self.order.seed, faults=self.faults)
+        return spoken(told, self.scenario.campus, self.order.dialect)
 
 
 async def run(order: Order, *, out: Console) -> int:
     """Play it (or write it down); 1 if something expected did not come, or something else did."""
-    scenario = read_scenario(find_scenario(order.scenario))
-    faults = read_faults(order.faults)
-    stream = scenario.stream(prefix=order.prefix, seed=order.seed, faults=faults)
+    given = read_given(order.given)
+    scenario = read_scenario(find_scenario(order.scenario), given)
+    performance = Performance(order, scenario, read_faults(order.faults))
+    _check(order)
+    if order.campuses is not None:
+        await asyncio.to_thread(_write_campuses, performance, order.campuses, out)
+    if order.truth is not None:
+        truths = b"".join(truth_lines(scenario.truths(seed=order.seed)))
+        await asyncio.to_thread(order.truth.write_bytes, truths)
+        out.print(f"what really happens is in {order.truth}")
     if order.record is not None:
-        if scenario.end is None:
-            raise BadInput([Problem("goes on without end; it can be played, not recorded", where=scenario.id)])
-        lines = record(stream, until=scenario.end, exercise=order.exercise)
-        await asyncio.to_thread(order.record.write_bytes, b"".join(lines))
-        out.print(f"recorded {scenario.id} in {order.record}")
+        return await _write_down(performance, order.record, out)
+    if order.campuses is not None or order.truth is not None:
         return 0
+    announce(performance, out)
+    began = stopwatch()
+    async with _asking(order) as api:
+        summary = await _play(performance, out, api)
+        out.print(f"{summary.acknowledged} of {summary.sent} messages acknowledged in {summary.seconds:.1f} s")
+        if api is None:
+            return 0
+        outcome = await _outcome(performance, summary, api, began)
+    _report(outcome, order, out)
+    return 0 if outcome.passed else 1
+
+
+async def press(
+    order: Order, *, rate: float, seconds: float, doors: int | None, picture: Path | None, out: Console
+) -> int:
+    """Send so many messages a second of the scenario's campus; 1 if one of them was lost on the way."""
+    scenario = read_scenario(find_scenario(order.scenario), read_given(order.given))
+    announce(Performance(order, scenario), out)
+    asked = (order.expect.api, order.expect.token) if order.expect else None
+    pressure = Load(rate=rate, seconds=seconds, doors=doors, prefix=order.prefix, live=order.exercise == "live")
+    address = BrokerAddress.parse(order.broker)
+    return await load.run(
+        scenario.campus, pressure, address, api=asked, picture=picture, as_json=order.as_json, out=out
+    )
+
+
+def _check(order: Order) -> None:
+    check_dialect(order.dialect)
     if order.expect is not None and order.speed != 1.0:
         raise BadInput([Problem("the rules keep real time: --expect needs --speed 1", where="--speed")])
-    if order.exercise == "live":
-        out.print("[bold red]LIVE: what this scenario plays is real to the service. People will be told.[/bold red]")
-    else:
-        out.print(f"A {order.exercise}, below {TRIAL}/{order.prefix}/: nobody will be told. --live is for real.")
-    summary = await _play(order, scenario, stream, out)
-    out.print(f"{summary.acknowledged} of {summary.sent} messages acknowledged in {summary.seconds:.1f} s")
-    if order.expect is None:
-        return 0
-    return await _verdict(order.expect, scenario, summary.started, out)
+    if order.expect is None and (order.as_json or order.junit):
+        raise BadInput(
+            [Problem("tells what came of it: needs --expect", where="--json" if order.as_json else "--junit")]
+        )
+    writes = order.record or order.truth or order.campuses
+    if order.dialect != OWN and order.exercise != "live" and not writes:
+        problem = "what other makers' devices say cannot be marked as a test; record it, or say it with --live"
+        raise BadInput([Problem(problem, where="--dialect")])
 
 
 def read_faults(words: tuple[str, ...]) -> dict[str, float] | None:
@@ -81,81 +152,155 @@ def read_faults(words: tuple[str, ...]) -> dict[str, float] | None:
         return None
     found: dict[str, float] = {}
     for word in words:
+        if word == DEFAULT:
+            found = {**DEFAULT_RATES, **found}
+            continue
         kind, _, rate = word.partition("=")
         try:
             found[kind] = float(rate)
         except ValueError:
-            raise BadInput([Problem(f"{word!r}: write it like duplicate=0.05", where="--fault")]) from None
+            problem = f"{word!r}: write it like duplicate=0.05, or {DEFAULT} for an ordinary network"
+            raise BadInput([Problem(problem, where="--fault")]) from None
     check_rates(found)
     return found
 
 
-async def _play(order: Order, scenario: Scenario, stream: Any, out: Console) -> Summary:
+def read_given(words: tuple[str, ...]) -> dict[str, Any]:
+    """Return the values that `NAME=VALUE` words give, as YAML means them; BadInput where one means nothing."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise BadInput([Problem(f"{word!r}: write it like door=gym-east", where="--set")])
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            found[name] = value
+    return found
+
+
+def announce(performance: Performance, out: Console) -> None:
+    """Say in large letters what is about to be done, and to whom."""
+    order, scenario = performance.order, performance.scenario
+    schools = scenario.schools
+    where = BrokerAddress.parse(order.broker)
+    campus = scenario.campus.campus.name + (f" and {len(schools) - 1} more like it" if len(schools) > 1 else "")
+    lines = [f"[bold]{scenario.id}[/bold]: {scenario.file.about or 'no word about it'}", f"at {campus}"]
+    lines.append(f"through the broker at {where.host}:{where.port}, below {_topics(order)}")
+    if order.exercise == "live":
+        title, colour = "L I V E", "bold white on red"
+        lines.append("[bold red]It is real to the service: people WILL be told, as if it had happened.[/bold red]")
+    else:
+        title, colour = (" ".join(order.exercise.upper()), "bold black on yellow")
+        nobody = "Nobody will be told." if order.exercise == "test" else "People will be told, marked as a DRILL."
+        lines.append(f"{nobody} Nothing of it can raise a live alert. (--live is for real.)")
+    out.print(Panel("\n".join(lines), title=f"[{colour}]  {title}  [/{colour}]", box=box.HEAVY, expand=False))
+
+
+def _topics(order: Order) -> str:
+    own = f"{order.prefix}/" if order.exercise == "live" else f"{TRIAL}/{order.prefix}/"
+    return own if order.dialect == OWN else f"{own} and the topics of {order.dialect}"
+
+
+def _write_campuses(performance: Performance, folder: Path, out: Console) -> None:
+    scenario = performance.scenario
+    folder.mkdir(parents=True, exist_ok=True)
+    campus = bound(scenario.campus, performance.order.dialect)
+    for name in scenario.schools:
+        plain = to_plain(as_school(campus, name))
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    out.print(f"{len(scenario.schools)} campus files are in {folder}; `hallwatch load {folder}` makes them known")
+
+
+async def _write_down(performance: Performance, path: Path, out: Console) -> int:
+    scenario = performance.scenario
+    if scenario.end is None:
+        raise BadInput([Problem("goes on without end; it can be played, not recorded", where=scenario.id)])
+    lines = record(performance.stream(), until=scenario.end, exercise=performance.order.exercise)
+
+    def write() -> None:
+        with path.open("wb") as file:
+            file.writelines(lines)
+
+    await asyncio.to_thread(write)
+    out.print(f"recorded {scenario.id} in {path}")
+    return 0
+
+
+@contextlib.asynccontextmanager
+async def _asking(order: Order) -> AsyncIterator[Api | None]:
+    if order.expect is None:
+        yield None
+        return
+    async with Api.at(order.expect.api, order.expect.token) as api:
+        # Before anything is sent: a token that is not taken is told at once.
+        await api.count_alerts("none", SystemClock().now())
+        yield api
+
+
+async def _play(performance: Performance, out: Console, api: Api | None) -> Summary:
+    order, scenario = performance.order, performance.scenario
     total = (scenario.end - scenario.start).total_seconds() if scenario.end else None
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[moment]}  {task.fields[sent]} messages"),
-        TimeElapsedColumn(),
-        console=out,
-        disable=not sys.stderr.isatty(),
-    )
+    words = "{task.fields[moment]}  {task.fields[sent]} messages{task.fields[alerts]}"
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn(words), TimeElapsedColumn())
+    bar = Progress(*columns, console=out, disable=order.as_json or not sys.stderr.isatty())
     with bar:
-        task = bar.add_task(scenario.id, total=total, moment="", sent=0)
+        task = bar.add_task(scenario.id, total=total, moment="", sent=0, alerts="")
 
         def show(sent: int, moment: datetime) -> None:
             passed = (moment - scenario.start).total_seconds()
-            bar.update(task, completed=passed, moment=f"{moment:%a %H:%M:%S}", sent=sent)
+            local = scenario.campus.local_calendar.local(moment)
+            bar.update(task, completed=passed, moment=f"{local:%a %H:%M:%S}", sent=sent)
 
-        return await play(
-            stream,
-            BrokerAddress.parse(order.broker),
-            SystemClock(),
-            start=scenario.start,
-            speed=order.speed or inf,
-            exercise=order.exercise,
-            progress=show,
-        )
+        watching = asyncio.create_task(_watch(bar, task, api, scenario.campus.id)) if api and not bar.disable else None
+        try:
+            return await play(
+                performance.stream(),
+                BrokerAddress.parse(order.broker),
+                SystemClock(),
+                start=scenario.start,
+                speed=order.speed or inf,
+                exercise=order.exercise,
+                progress=show,
+            )
+        finally:
+            if watching is not None:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
 
 
-async def _verdict(expect: Expect, scenario: Scenario, started: datetime, out: Console) -> int:
-    wanted = scenario.wanted(started=started)
-    last = max([started, *(each.at + each.expectation.within for each in wanted)])
-    clock = SystemClock()
-    await clock.sleep_until(last + timedelta(seconds=SETTLE_S))
-    observed = await _ask(expect, scenario.campus.id, started)
+async def _watch(bar: Progress, task: TaskID, api: Api, campus: str) -> None:
+    since = SystemClock().now()
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        bar.update(task, alerts=f"  {await api.count_alerts(campus, since)} alerts")
+
+
+async def _outcome(performance: Performance, summary: Summary, api: Api, began: float) -> Outcome:
+    scenario, order = performance.scenario, performance.order
+    wanted = scenario.wanted(started=summary.started)
+    last = max([summary.started, *(each.at + each.expectation.within for each in wanted)])
+    await SystemClock().sleep_until(last + timedelta(seconds=SETTLE_S))
+    asked = order.exercise != "test" and any(each.told for each in scenario.file.expect)
+    observed = await api.observed(scenario.campus.id, summary.started, order.exercise, told=asked)
     verdict = judge(wanted, observed, forbidden=scenario.file.forbid, allowed=scenario.file.allow)
-    for line in verdict.lines():
-        out.print(line)
-    out.print(f"{len(verdict.met)} met, {len(verdict.missed)} missing, {len(verdict.unwanted)} unwanted")
-    return 0 if verdict.passed else 1
+    return Outcome(
+        scenario=scenario.id,
+        started=summary.started,
+        verdict=verdict,
+        diverging=diverging(scenario, verdict, performance.stream(), summary.started),
+        seconds=stopwatch() - began,
+    )
 
 
-async def _ask(expect: Expect, campus: str, since: datetime) -> list[Observed]:
-    """Return what the API tells of the alerts of this run: their beginning, and their end where it came."""
-    headers = {"Authorization": f"Bearer {expect.token}"}
-    found: list[Observed] = []
-    params: dict[str, str] = {"campus": campus, "since": since.isoformat(), "limit": "200"}
-    async with httpx.AsyncClient(base_url=expect.api, headers=headers, timeout=20) as client:
-        while True:
-            try:
-                answer = await client.get("/api/v1/alerts", params=params)
-            except httpx.HTTPError as error:
-                raise Unavailable(f"the API at {expect.api} does not answer: {error}") from None
-            if answer.status_code != 200:
-                raise BadInput([Problem(f"the API says {answer.status_code}: {answer.text[:200]}", where="--token")])
-            page = answer.json()
-            for alert in page["items"]:
-                found += _observed(alert)
-            if not page["next"]:
-                return found
-            params["cursor"] = page["next"]
-
-
-def _observed(alert: dict[str, Any]) -> list[Observed]:
-    began = datetime.fromisoformat(alert.get("began_at") or alert["opened_at"])
-    said = {"rule": alert["rule"], "key": alert["key"], "severity": alert["severity"]}
-    found = [Observed(at=began, state="firing", **said)]
-    if alert["cleared_at"]:
-        found.append(Observed(at=datetime.fromisoformat(alert["cleared_at"]), state="resolved", **said))
-    return found
+def _report(outcome: Outcome, order: Order, out: Console) -> None:
+    if order.junit is not None:
+        order.junit.write_text(outcome.junit(), encoding="utf-8")
+    if order.as_json:
+        sys.stdout.write(json.dumps(outcome.plain(), indent=2, ensure_ascii=False) + "\n")
+        return
+    out.print(outcome.table())
+    if outcome.diverging:
+        out.print("the first message after which it went another way:")
+        out.print(outcome.diverging, markup=False)
+    out.print(outcome.summary())

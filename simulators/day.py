@@ -62,7 +62,7 @@ _ERRANDS = (
 
 def first_reports(campus: Campus, place: Place, at: datetime) -> Iterator[Utterance]:
     """Yield what the doors' sensors report when they are switched on at `at`: closed, and locked."""
-    for number, door in enumerate(_watched(campus)):
+    for number, door in enumerate(watched(campus)):
         lock = "locked" if door.has_lock_sensor else None
         moment = at + timedelta(milliseconds=5 * number)
         yield place.say(moment, "door.closed", door.id, lock=lock, initial=True)
@@ -70,7 +70,7 @@ def first_reports(campus: Campus, place: Place, at: datetime) -> Iterator[Uttera
 
 def ordinary_days(campus: Campus, place: Place, start: datetime, end: datetime) -> Iterator[Utterance]:
     """Yield what the sensors say in [start, end), day after day."""
-    yield from merge(_heartbeats(campus, place, start, end), _day_by_day(campus, place, start, end))
+    yield from merge(all_heartbeats(campus, place, start, end), _day_by_day(campus, place, start, end))
 
 
 def _day_by_day(campus: Campus, place: Place, start: datetime, end: datetime) -> Iterator[Utterance]:
@@ -83,32 +83,36 @@ def _day_by_day(campus: Campus, place: Place, start: datetime, end: datetime) ->
 def school_day(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
     """Yield what happens on one local date, in order of sending: it ends before the next one's first door opens."""
     return merge(
-        _staff(campus, place, day),
-        _passing_periods(campus, place, day),
-        _deliveries(campus, place, day),
+        staff_comes_and_goes(campus, place, day),
+        passing_periods(campus, place, day),
+        deliveries(campus, place, day),
         _visitors(campus, place, day),
         *(_window(campus, place, day, window) for window in campus.local_calendar.day_type(day).windows),
-        *(_evening(campus, place, each) for each in _gatherings_on(campus, day)),
+        *(_evening(campus, place, each) for each in gatherings_on(campus, day)),
     )
 
 
-def _heartbeats(campus: Campus, place: Place, start: datetime, end: datetime) -> Iterator[Utterance]:
-    devices = [device for device in campus.devices_by_id.values() if device.heartbeat]
-    yield from merge(
-        *(heartbeats(place, each.id, each.heartbeat, start, end, battery=BATTERY) for each in devices if each.heartbeat)
-    )
+def all_heartbeats(campus: Campus, place: Place, start: datetime, end: datetime) -> Iterator[Utterance]:
+    """Yield the heartbeats of all devices in [start, end); they do not beat at once."""
+    rhythms: dict[timedelta, list[str]] = {}
+    for each in campus.devices_by_id.values():
+        if each.heartbeat:
+            rhythms.setdefault(each.heartbeat, []).append(each.id)
+    yield from merge(*(heartbeats(place, ids, every, start, end, battery=BATTERY) for every, ids in rhythms.items()))
 
 
-def _watched(campus: Campus) -> list[Door]:
+def watched(campus: Campus) -> list[Door]:
+    """Return the doors that have a sensor."""
     return [door for door in campus.doors if door.monitored]
 
 
-def _main_door(campus: Campus) -> Door | None:
-    return next((door for door in _watched(campus) if door.door_class == "main"), None)
+def main_door(campus: Campus) -> Door | None:
+    """Return the door by which visitors and staff come in; None: there is none."""
+    return next((door for door in watched(campus) if door.door_class == "main"), None)
 
 
-def _one_by_one(moments: list[datetime], chance: Random) -> Iterator[tuple[datetime, timedelta]]:
-    # The next person waits until the door has fallen shut.
+def one_by_one(moments: list[datetime], chance: Random) -> Iterator[tuple[datetime, timedelta]]:
+    """Yield when people go through a door, and how long it stands open: each waits until it has fallen shut."""
     free = None
     for at in moments:
         if free is None or at >= free:
@@ -119,40 +123,45 @@ def _one_by_one(moments: list[datetime], chance: Random) -> Iterator[tuple[datet
 
 def _window(campus: Campus, place: Place, day: date, window: Window) -> Iterator[Utterance]:
     start, end = window.at.on(day, campus.zone_info)
-    yield from merge(*(_rush_at(place, campus.doors_by_id[door], start, end) for door in window.doors))
+    yield from merge(*(window_rush(place, campus.doors_by_id[door], start, end) for door in window.doors))
 
 
-def _rush_at(place: Place, door: Door, start: datetime, end: datetime) -> Iterator[Utterance]:
+def window_rush(
+    place: Place, door: Door, start: datetime, end: datetime, openings: int = OPENINGS_PER_WINDOW
+) -> Iterator[Utterance]:
+    """Yield what a door says in its window: unlocked, opened again and again, most often in the middle, and locked."""
     chance = place.chance("window", door.id, start)
     if not door.monitored:
         return
     if door.has_lock_sensor:
         yield place.say(start, "door.unlocked", door.id)
-    moments = rush(chance, OPENINGS_PER_WINDOW, start + timedelta(seconds=10), end - timedelta(seconds=60))
-    for at, open_for in _one_by_one(moments, chance):
+    moments = rush(chance, openings, start + timedelta(seconds=10), end - timedelta(seconds=60))
+    for at, open_for in one_by_one(moments, chance):
         yield from door_opens(place, door.id, at, Opening(open_for=open_for, exit_request=door.has_rex))
     if door.has_lock_sensor:
         yield place.say(end, "door.locked", door.id)
 
 
-def _staff(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
-    door, calendar = _main_door(campus), campus.local_calendar
+def staff_comes_and_goes(campus: Campus, place: Place, day: date, count: int = STAFF_PER_DAY) -> Iterator[Utterance]:
+    """Yield the staff's way in through the main door in the first hour, and out in the last."""
+    door, calendar = main_door(campus), campus.local_calendar
     staffed = calendar.spans("staffed", day)
     if door is None or not staffed:
         return
     opens, closes = staffed[0][0], staffed[-1][1]
     chance = place.chance("staff", day)
     hour = min(timedelta(hours=1), (closes - opens) / 3)
-    arrivals = rush(chance, STAFF_PER_DAY, opens + timedelta(seconds=10), opens + hour)
-    leavings = rush(chance, STAFF_PER_DAY, closes - hour, closes - timedelta(seconds=30))
-    for at, open_for in _one_by_one(arrivals, chance):
+    arrivals = rush(chance, count, opens + timedelta(seconds=10), opens + hour)
+    leavings = rush(chance, count, closes - hour, closes - timedelta(seconds=30))
+    for at, open_for in one_by_one(arrivals, chance):
         yield from door_opens(place, door.id, at, Opening(open_for=open_for, granted=True))
-    for at, open_for in _one_by_one(leavings, chance):
+    for at, open_for in one_by_one(leavings, chance):
         yield from door_opens(place, door.id, at, Opening(open_for=open_for, granted=True, exit_request=door.has_rex))
 
 
-def _passing_periods(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
-    inside = [door for door in _watched(campus) if not door.exterior]
+def passing_periods(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
+    """Yield the doors inside between two lessons. A door with an exit button leads to no corridor."""
+    inside = [door for door in watched(campus) if not door.exterior and not door.has_rex]
     lessons = campus.local_calendar.spans("class_time", day)
     for (_, bell), (next_bell, _) in pairwise(lessons):
         if timedelta(minutes=1) < next_bell - bell <= BREAK_AT_MOST:
@@ -161,12 +170,13 @@ def _passing_periods(campus: Campus, place: Place, day: date) -> Iterator[Uttera
 
 def _through(place: Place, door: Door, bell: datetime, next_bell: datetime) -> Iterator[Utterance]:
     chance = place.chance("passing", door.id, bell)
-    for at, open_for in _one_by_one(rush(chance, 8, bell, next_bell - timedelta(seconds=15)), chance):
+    for at, open_for in one_by_one(rush(chance, 8, bell, next_bell - timedelta(seconds=15)), chance):
         yield from door_opens(place, door.id, at, Opening(open_for=open_for))
 
 
-def _deliveries(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
-    doors = [door for door in _watched(campus) if KITCHEN in door.tags]
+def deliveries(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
+    """Yield the kitchen's deliveries, early in the morning."""
+    doors = [door for door in watched(campus) if KITCHEN in door.tags]
     staffed = campus.local_calendar.spans("staffed", day)
     if not doors or not staffed:
         return
@@ -180,7 +190,7 @@ def _deliveries(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
 
 
 def _visitors(campus: Campus, place: Place, day: date) -> Iterator[Utterance]:
-    door = _main_door(campus)
+    door = main_door(campus)
     for opens, closes in campus.local_calendar.spans("school", day):
         chance = place.chance("visitors", day, opens)
         last = closes - timedelta(minutes=100)
@@ -212,7 +222,8 @@ def _visitor(place: Place, door: Door | None, luck: float, at: datetime, number:
     yield from merge(visit, door_opens(place, door.id, at - timedelta(seconds=40), buzzed_in))
 
 
-def _gatherings_on(campus: Campus, day: date) -> list[Gathering]:
+def gatherings_on(campus: Campus, day: date) -> list[Gathering]:
+    """Return the gatherings that start on a local date."""
     local = campus.local_calendar.local
     return [each for each in campus.gatherings if local(campus.instant(each.start)).date() == day]
 
@@ -220,7 +231,7 @@ def _gatherings_on(campus: Campus, day: date) -> list[Gathering]:
 def _evening(campus: Campus, place: Place, gathering: Gathering) -> Iterator[Utterance]:
     start, end = campus.instant(gathering.start), campus.instant(gathering.end)
     gate = gathering.doors[0] if gathering.doors else None
-    guests, load = _guests(campus, gathering)
+    guests, load = guests_of(campus, gathering)
     staff = {"supervisor": 1, "crowd_manager": max(2, -(-load // 250))} | gathering.roles
     wander = max(1, guests // 10)
     quarter = timedelta(minutes=15)
@@ -236,7 +247,8 @@ def _evening(campus: Campus, place: Place, gathering: Gathering) -> Iterator[Utt
     yield from merge(*(crowd_passes(place, gathering.id, at, crowd) for at, crowd in crowds))
 
 
-def _guests(campus: Campus, gathering: Gathering) -> tuple[int, int]:
+def guests_of(campus: Campus, gathering: Gathering) -> tuple[int, int]:
+    """Return how many come to a gathering, and the load of its room."""
     zone = campus.zones_by_id.get(gathering.zone or "")
     load = gathering.load or (zone.load if zone else None) or 200
     return max(1, int(min(gathering.expected or load // 2, load * 0.8))), load

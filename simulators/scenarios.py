@@ -15,12 +15,17 @@ from core.calendar import Strict
 from core.campus import Campus, Duration, Id, Moment, problems_of
 from core.documents import Document, parse, read
 from core.errors import BadInput, Problem
+from simulators.box import Size, grown, school_ids
 from simulators.day import first_reports, ordinary_days
 from simulators.faults import afflict, check_rates
+from simulators.habits import Habits
+from simulators.life import lived_days, truths_of
+from simulators.parts import Part, filled, pieces
 from simulators.script import Entry, instant
 from simulators.sensors import Place
+from simulators.truth import Truth
 from simulators.utterance import Utterance, merge
-from simulators.verdict import Expectation, Pattern, Wanted
+from simulators.verdict import Wanted
 
 LIBRARY: Final = Path(__file__).parent / "scenarios"
 """The scenarios that ship."""
@@ -42,7 +47,7 @@ class Loop(Strict):
         return value
 
 
-class ScenarioFile(Strict):
+class ScenarioFile(Part):
     """A scenario as it is written."""
 
     scenario: Id
@@ -57,14 +62,12 @@ class ScenarioFile(Strict):
     """At the start every door reports that it is closed; without it nobody knows."""
     day: bool = False
     """An ordinary day goes on in the background."""
+    life: Habits | None = None
+    """The whole life of a school goes on in the background, with as many incidents as it says."""
+    size: Size = Size()
+    """The campus with more doors than its file has, and as many schools like it as it says."""
     faults: dict[str, float] = {}
-    script: tuple[Entry, ...] = ()
     loop: Loop | None = None
-    expect: tuple[Expectation, ...] = ()
-    forbid: tuple[Pattern, ...] = ()
-    """Findings that must not come. (Whatever is not expected must not; this says which ones it is about.)"""
-    allow: tuple[Pattern, ...] = ()
-    """Findings that may come or not."""
 
     @field_validator("faults")
     @classmethod
@@ -118,14 +121,36 @@ class Scenario:
 
     def _reports(self, place: Place) -> Iterator[Utterance]:
         if self.file.reports:
-            yield from first_reports(self.campus, place, self.start)
+            places = (replace(place, campus=name) for name in self.schools)
+            yield from merge(*(first_reports(self.campus, each, self.start) for each in places))
 
     def _script(self, place: Place) -> Iterator[Utterance]:
         return merge(*(entry.utter(place, self.start, self.campus) for entry in self.file.script))
 
     def _background(self, place: Place) -> Iterator[Utterance]:
-        if self.file.day and self.end is not None:
-            yield from ordinary_days(self.campus, place, self.start, self.end)
+        end = self.end
+        if end is None:
+            return
+        habits = self.file.life
+        if self.file.day:
+            yield from ordinary_days(self.campus, place, self.start, end)
+        if habits is not None:
+            places = [replace(place, campus=name) for name in self.schools]
+            yield from merge(*(lived_days(self.campus, each, self.start, end, habits) for each in places))
+
+    @property
+    def schools(self) -> list[str]:
+        """The ids of the schools it plays: that of its campus, or one for each where there are many."""
+        return school_ids(self.campus.id, self.file.size)
+
+    def truths(self, *, seed: int | None = None) -> Iterator[Truth]:
+        """Yield what the life in the background truly holds, which every rule should find and no rule should add to."""
+        habits, end = self.file.life, self.end
+        if habits is None or end is None:
+            return
+        for name in self.schools:
+            place = Place(name, seed=self.file.seed if seed is None else seed)
+            yield from truths_of(self.campus, place, self.start, end, habits)
 
     def _laps(self, place: Place) -> Iterator[Utterance]:
         loop = self.file.loop
@@ -153,26 +178,31 @@ class Scenario:
         return moved
 
 
-def read_scenario(path: Path) -> Scenario:
-    """Return the scenario in a file; BadInput names file, line and field of everything wrong."""
-    documents = read(path)
-    if len(documents) != 1:
-        raise BadInput([Problem("must hold one scenario", file=str(path))])
-    return _scenario(documents[0], path.parent)
+def read_scenario(path: Path, given: Mapping[str, Any] | None = None) -> Scenario:
+    """Return the scenario in a file; BadInput names file, line and field of everything wrong.
+
+    `given` are values for its parameters.
+    """
+    return _only(read(path), path.parent, str(path), given or {})
 
 
-def parse_scenario(text: str, *, folder: Path = LIBRARY, file: str = "") -> Scenario:
+def parse_scenario(
+    text: str, *, folder: Path = LIBRARY, file: str = "", given: Mapping[str, Any] | None = None
+) -> Scenario:
     """Return the scenario in a text; its campus file is looked for in `folder`."""
-    documents = parse(text, file=file)
+    return _only(parse(text, file=file), folder, file, given or {})
+
+
+def _only(documents: list[Document], folder: Path, file: str, given: Mapping[str, Any]) -> Scenario:
     if len(documents) != 1:
         raise BadInput([Problem("must hold one scenario", file=file)])
-    return _scenario(documents[0], folder)
+    return _scenario(filled(documents[0], given), folder)
 
 
 def library() -> list[Path]:
     """Return the scenario files that ship, in a steady order."""
-    campuses = LIBRARY / "campuses"
-    return sorted(path for path in LIBRARY.rglob("*.yaml") if campuses not in path.parents)
+    others = {LIBRARY / "campuses", LIBRARY / "parts"}
+    return sorted(path for path in LIBRARY.rglob("*.yaml") if others.isdisjoint(path.parents))
 
 
 def find_scenario(name: str) -> Path:
@@ -188,8 +218,23 @@ def find_scenario(name: str) -> Path:
 
 
 def scenario_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a scenario file."""
-    return ScenarioFile.model_json_schema()
+    """Return the JSON Schema of a scenario file. Wherever a value stands, a parameter may stand for it."""
+    schema = ScenarioFile.model_json_schema()
+    for kind in (schema, *schema["$defs"].values()):
+        fields = kind.get("properties", {})
+        kind["properties"] = {
+            name: {**_about(field), "anyOf": [field, {"$ref": "#/$defs/Parameter"}]} for name, field in fields.items()
+        }
+    schema["$defs"]["Parameter"] = {
+        "type": "string",
+        "pattern": r"^\$\w+$",
+        "description": "The value of one of the file's `parameters`.",
+    }
+    return schema
+
+
+def _about(field: dict[str, Any]) -> dict[str, Any]:
+    return {"title": field["title"]} if "title" in field else {}
 
 
 def _scenario(document: Document, folder: Path) -> Scenario:
@@ -197,12 +242,22 @@ def _scenario(document: Document, folder: Path) -> Scenario:
         file = ScenarioFile.model_validate(document.data)
     except ValidationError as error:
         raise BadInput(document.locate(problems_of(error))) from None
-    campus = _campus(file, document, folder)
-    scenario = Scenario(file, campus, campus.instant(file.start))
-    problems = list(_misfits(scenario))
+    campus = grown(_campus(file, document, folder), file.size)
+    start = campus.instant(file.start)
+    own, *others = pieces(file, document, folder)
+    problems = [problem for piece in (own, *others) for problem in piece.problems(campus, start)]
+    problems += document.locate(_misfits(Scenario(file, campus, start), script=False))
     if problems:
-        raise BadInput(document.locate(problems))
-    return scenario
+        raise BadInput(problems)
+    return Scenario(_joined(file, [each.part for each in others]), campus, start)
+
+
+def _joined(file: ScenarioFile, parts: list[Part]) -> ScenarioFile:
+    if not parts:
+        return file
+    lists = ("script", "expect", "forbid", "allow")
+    joined = {name: tuple(each for part in (file, *parts) for each in getattr(part, name)) for name in lists}
+    return file.model_copy(update=joined)
 
 
 def _campus(file: ScenarioFile, document: Document, folder: Path) -> Campus:
@@ -229,11 +284,16 @@ def read_campus(path: Path) -> Campus:
         raise BadInput(documents[0].locate(problems_of(error))) from None
 
 
-def _misfits(scenario: Scenario) -> Iterator[Problem]:
-    loop = scenario.file.loop
-    for place, entries in (("script", scenario.file.script), ("loop.script", loop.script if loop else ())):
+def _misfits(scenario: Scenario, *, script: bool = True) -> Iterator[Problem]:
+    file, loop = scenario.file, scenario.file.loop
+    for place, entries in (("script", file.script if script else ()), ("loop.script", loop.script if loop else ())):
         for number, entry in enumerate(entries):
             for problem in entry.problems(scenario.campus, scenario.start):
                 yield replace(problem, where=f"{place}[{number}].{problem.where}")
-    if loop and scenario.file.day:
-        yield Problem("an endless loop has no ordinary day in the background", where="day")
+    if loop and (file.day or file.life):
+        name = "day" if file.day else "life"
+        yield Problem("an endless loop has no ordinary day in the background", where=name)
+    if file.day and file.life:
+        yield Problem("day and life are two backgrounds; one is enough", where="day")
+    if file.life and file.length is None:
+        yield Problem("length: is required where life goes on in the background", where="life")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -86,15 +86,20 @@ def door_opens(place: Place, door: str, at: datetime, how: Opening) -> Iterator[
 
 
 def heartbeats(
-    place: Place, device: str, every: timedelta, start: datetime, end: datetime, *, battery: int | None = None
+    place: Place, devices: Sequence[str], every: timedelta, start: datetime, end: datetime, *, battery: int | None
 ) -> Iterator[Utterance]:
-    """Yield a device's heartbeats in [start, end): not all devices at once, the battery slowly running down."""
-    at = start + every * place.chance("heartbeat", device).random()
-    while at < end:
-        worn = (at - start) / timedelta(days=10)
-        left = None if battery is None else max(1, battery - int(worn))
-        yield place.say(at, "device.heartbeat", device, battery_pct=left)
-        at += every
+    """Yield the heartbeats in [start, end) of devices that beat equally often: not at once, their batteries wearing
+    down from `battery` per cent (None: they have none).
+    """
+    beats = sorted((every * place.chance("heartbeat", device).random(), device) for device in devices)
+    first = start
+    while first < end:
+        left = None if battery is None else max(1, battery - int((first - start) / timedelta(days=10)))
+        for offset, device in beats:
+            if first + offset >= end:
+                return
+            yield place.say(first + offset, "device.heartbeat", device, battery_pct=left)
+        first += every
 
 
 class VisitPlan(Strict):
@@ -109,6 +114,8 @@ class VisitPlan(Strict):
     badge: Id | None = None
     announced: Duration | None = None
     """How long before the arrival it was announced; None: it was not."""
+    late: Duration = NO_TIME
+    """So much later than announced the visitor comes."""
     expected: Duration | None = None
     """How long it is meant to last."""
     stays: Duration | None = None
@@ -129,7 +136,8 @@ def visits(place: Place, station: str, at: datetime, plan: VisitPlan) -> Iterato
     expected_out = None if plan.expected is None else at + plan.expected
     about = {"visit": plan.id, "name": plan.name, "type": plan.type, "host": plan.host, "zone": plan.zone}
     if plan.announced is not None:
-        start = {"start": at, "expected_out": expected_out}
+        planned = at - plan.late
+        start = {"start": planned, "expected_out": None if plan.expected is None else planned + plan.expected}
         yield place.say(at - plan.announced, "visitor.preregistered", station, **about, **start)
     yield place.say(
         at,

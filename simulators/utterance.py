@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -47,6 +47,33 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
 def merge(*streams: Iterable[Utterance]) -> Iterator[Utterance]:
     """Return several streams as one, in order of sending; each must be in order itself. Nothing is held but a head."""
     return heapq.merge(*streams, key=attrgetter("sent_at"))
+
+
+Story = tuple[datetime, Callable[[], Iterable[Utterance]]]
+"""When something begins, and how it is told: in order of sending, nothing of it before that moment."""
+
+
+def unfold(stories: Iterable[Story]) -> Iterator[Utterance]:
+    """Yield what the stories say, in order of sending. Each is begun at its moment only, so that few are held."""
+    waiting = sorted(stories, key=itemgetter(0), reverse=True)
+    under_way: list[tuple[datetime, int, Utterance, Iterator[Utterance]]] = []
+    begun = 0
+    while waiting or under_way:
+        while waiting and (not under_way or waiting[-1][0] <= under_way[0][0]):
+            told = iter(waiting.pop()[1]())
+            begun += 1
+            for first in told:
+                heapq.heappush(under_way, (first.sent_at, begun, first, told))
+                break
+        if not under_way:
+            continue
+        _, number, said, told = under_way[0]
+        yield said
+        following = next(told, None)
+        if following is None:
+            heapq.heappop(under_way)
+        else:
+            heapq.heapreplace(under_way, (following.sent_at, number, following, told))
 
 
 def spell(

@@ -10,7 +10,7 @@ import msgspec
 
 from core.campus import Campus
 from core.messages import Heard, Message
-from core.wire import Envelope, readings
+from core.wire import Envelope, Refused, read_json, readings, unwrap
 from simulators.play import record
 from simulators.utterance import Utterance, spell
 
@@ -30,9 +30,17 @@ def body(utterance: Utterance, **how: Any) -> dict[str, Any]:
 
 
 def understood(utterance: Utterance, campus: Campus) -> list[Message]:
+    """Return the messages that the service reads out of an utterance on our own topics; none where it cannot."""
+    try:
+        return read(utterance, campus)
+    except Refused:
+        return []
+
+
+def read(utterance: Utterance, campus: Campus) -> list[Message]:
     """Return the messages that the service reads out of an utterance on our own topics; Refused if it cannot."""
     prefix, campus_id, family, name = utterance.topic.split("/", 3)
     assert (prefix, campus_id) == ("campus", campus.id)
-    heard = Heard(utterance.topic, spell(utterance))
+    heard = Heard(utterance.topic, spell(utterance), retained=utterance.retain)
     envelope = Envelope(campus.id, f"{family}/{name}", utterance.sent_at, timedelta(seconds=1))
-    return readings(family, name, msgspec.json.decode(heard.payload), heard, envelope, campus)
+    return readings(family, name, unwrap(read_json(heard.payload)), heard, envelope, campus)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from inspect import Parameter, signature
 from itertools import islice
 
 import msgspec
 import pytest
 
-from simulators.faults import FAULTS
+from app.cli import simulate
+from simulators.faults import DEFAULT_RATES, FAULTS
 from simulators.phone import KEPT
 from simulators.scenarios import ScenarioFile, find_scenario, library, parse_scenario
 from tests.servers import ROOT
@@ -32,7 +34,7 @@ def test_an_example_is_a_scenario(text: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(SCENARIOS) == 3
+    assert len(SCENARIOS) == 5
 
 
 def test_every_key_and_every_fault_is_told() -> None:
@@ -40,9 +42,28 @@ def test_every_key_and_every_fault_is_told() -> None:
     assert set(table("## Faults")) == set(FAULTS)
 
 
+def test_the_rates_of_an_ordinary_network_are_told() -> None:
+    part = PAGE.split("## Faults", 1)[1].split("|---|", 1)[1].split("\n\n", 1)[0]
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in part.splitlines()[1:]]
+    told = {row[0].strip("`"): float(row[2]) for row in rows if len(row) > 2 and row[2]}
+    assert told == dict(DEFAULT_RATES)
+
+
+def test_every_option_that_is_named_is_one_of_the_command() -> None:
+    named = set(re.findall(r"--[a-z]+", " ".join(re.findall(r"\$ hallwatch simulate .*", PAGE))))
+    options = {word for each in signature(simulate).parameters.values() for word in _flags(each)}
+    assert named <= options
+    assert "--load" in named
+
+
+def _flags(parameter: Parameter) -> set[str]:
+    option = parameter.annotation if isinstance(parameter.annotation, str) else ""
+    return {f"--{parameter.name.replace('_', '-')}", *re.findall(r"--[a-z]+", option)}
+
+
 def test_every_scenario_that_is_named_ships() -> None:
     for name in re.findall(r"hallwatch simulate ([\w-]+)(?= )", PAGE):
-        if name != "my-scenario":
+        if not name.startswith("my-"):
             assert find_scenario(name) in library()
 
 

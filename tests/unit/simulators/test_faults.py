@@ -9,9 +9,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.errors import BadInput
-from simulators.faults import FAULTS, afflict
+from simulators.faults import DEFAULT_RATES, FAULTS, GARBAGE, afflict
 from simulators.utterance import Utterance
 from tests.conftest import START
 from tests.unit.simulators.streams import body, in_order
@@ -29,7 +30,16 @@ def steady(count: int = 1000, *, apart: float = 1.0) -> list[Utterance]:
 
 
 def ids(stream: list[Utterance]) -> list[str]:
-    return [each.payload["id"] for each in stream]
+    return [each.payload["id"] for each in stream if isinstance(each.payload, dict)]
+
+
+def swinging(count: int = 1000) -> list[Utterance]:
+    """Return a door that opens and closes every other second."""
+    words = ("open", "closed")
+    return [
+        replace(each, topic="campus/lincoln/door/d", payload={"id": str(n), "position": words[n % 2]})
+        for n, each in enumerate(steady(count))
+    ]
 
 
 def bent(**rates: float) -> list[Utterance]:
@@ -90,7 +100,79 @@ def test_any_mixture_is_in_order_and_the_same_for_the_same_seed(rates: dict[str,
     assert in_order(said)
     assert said == list(afflict(source, rates, seed=seed))
     if not rates.get("drop"):
-        assert set(ids(said)) == set(ids(source))
+        assert set(ids(said)) >= set(ids(source))
+
+
+def test_drift_lets_clocks_run_away_a_little_more_every_day() -> None:
+    source = [replace(each, at=START + timedelta(hours=n)) for n, each in enumerate(steady(480))]
+    said = list(afflict(source, {"drift": 1.0}, seed=4))
+    errors = [abs(each.clock_error or timedelta(0)) for each in said if each.topic.endswith("/d7")]
+    assert errors == sorted(errors)
+    assert timedelta(seconds=0.1) < errors[-1] < timedelta(seconds=26 * 20)
+
+
+def test_a_contact_wired_the_wrong_way_round_says_the_opposite_always() -> None:
+    said = list(afflict(swinging(), {"polarity": 1.0}, seed=1))
+    assert [each.payload["position"] for each in said[:3]] == ["closed", "open", "closed"]
+    half = {each.topic for each in afflict(steady(), {"polarity": 0.5}, seed=1) if each.payload["position"] == "closed"}
+    assert 3 < len(half) < 17
+
+
+def test_a_contact_that_flaps_ends_as_it_was_within_two_seconds() -> None:
+    said = list(afflict(swinging(), {"flap": 0.1}, seed=1))
+    more = [each for each in said if "-f" in each.payload["id"]]
+    assert 60 < len(more) < 500
+    assert Counter(each.payload["position"] for each in more)["open"] == len(more) / 2
+    first = more[0].payload["id"].split("-")[0]
+    chatter = [each for each in said if each.payload["id"].split("-")[0] == first]
+    assert chatter[0].payload["position"] == chatter[-1].payload["position"] == "closed"
+    assert chatter[-1].at - chatter[0].at <= timedelta(seconds=2)
+
+
+def test_a_reboot_reports_open_first_and_then_the_truth_and_neither_is_an_edge() -> None:
+    said = list(afflict(swinging(), {"reboot": 0.05}, seed=1))
+    reports = [each.payload for each in said if each.payload.get("initial")]
+    assert 40 < len(reports) < 240
+    boots = {each["boot"] for each in reports}
+    assert len(boots) == len(reports) / 2
+    last = [each for each in reports if each["id"].endswith("-1")]
+    truth = {each.payload["id"]: each.payload["position"] for each in swinging()}
+    assert all(each["position"] == truth[each["id"].split("-")[0]] for each in last)
+
+
+def test_a_retained_copy_is_word_for_word_what_was_said_before_and_marked() -> None:
+    said = list(afflict(steady(), {"retained": 0.1}, seed=1))
+    copies = [each for each in said if each.retain]
+    assert 60 < len(copies) < 150
+    first = {each.payload["id"]: each for each in reversed(said) if not each.retain}
+    assert all(body(each) == body(first[each.payload["id"]]) for each in copies)
+
+
+def test_garbage_stands_between_what_is_said_and_nothing_is_lost() -> None:
+    said = list(afflict(steady(), {"garbage": 0.1}, seed=1))
+    assert ids(said) == ids(steady())
+    assert 60 < sum(each.payload in GARBAGE for each in said) < 150
+
+
+def test_a_lost_connection_holds_everything_back_and_says_the_last_words_again() -> None:
+    said = list(afflict(steady(), {"reconnect": 0.02}, seed=1))
+    assert set(ids(said)) == set(ids(steady()))
+    again = len(said) - 1000
+    assert 0 < again <= 5 * 30
+    late = [each.delay for each in said if each.delay]
+    assert timedelta(0) < max(late) <= timedelta(seconds=60)
+
+
+def test_a_backlog_comes_at_once_and_in_order() -> None:
+    said = list(afflict(steady(), {"backlog": 0.002}, seed=3))
+    assert ids(said) == ids(steady())
+    bursts = Counter(each.sent_at for each in said)
+    assert max(bursts.values()) > 40
+
+
+def test_a_day_with_an_ordinary_networks_faults_holds_little_back() -> None:
+    assert set(DEFAULT_RATES) < set(FAULTS)
+    assert not {"drop", "polarity", "backlog"} & set(DEFAULT_RATES)
 
 
 def test_a_stream_without_end_stays_one() -> None:

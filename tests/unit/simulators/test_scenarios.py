@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from core.errors import BadInput
+from simulators.faults import GARBAGE
 from simulators.play import record
 from simulators.scenarios import Scenario, find_scenario, library, parse_scenario, read_scenario, scenario_schema
 from tests.unit.simulators.streams import body, in_order, understood, written
@@ -162,7 +163,7 @@ def test_a_shipped_scenario_is_in_order_understood_and_the_same_for_the_same_see
     assert found.id == path.stem
     assert found.file.about
     assert in_order(said)
-    assert all(understood(each, found.campus) for each in said)
+    assert all(understood(each, found.campus) for each in said if each.payload not in GARBAGE)
     again = islice(read_scenario(path).stream(), 3000)
     assert written(said) == written(again)
 

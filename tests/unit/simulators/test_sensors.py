@@ -95,7 +95,7 @@ def test_a_crowd_is_thickest_in_the_middle() -> None:
 
 
 def test_heartbeats_come_as_often_as_they_should_and_the_battery_wears_down() -> None:
-    said = list(heartbeats(PLACE, "gym-east-contact", 60 * MINUTE, START, START + timedelta(days=30), battery=90))
+    said = list(heartbeats(PLACE, ["gym-east-contact"], 60 * MINUTE, START, START + timedelta(days=30), battery=90))
     assert len(said) == 24 * 30
     assert body(said[0])["battery_pct"] == 90
     assert body(said[-1])["battery_pct"] == 88

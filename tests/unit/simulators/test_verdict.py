@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
 
 from simulators.verdict import Expectation, Observed, Pattern, State, Wanted, judge
 from tests.conftest import START
@@ -26,10 +30,39 @@ def test_everything_that_was_expected_came() -> None:
     assert [line.split()[0] for line in verdict.lines()] == ["ok", "ok"]
 
 
-def test_too_late_is_missing() -> None:
+def test_what_comes_after_its_time_is_late_and_what_comes_before_it_is_missing() -> None:
     verdict = judge([wanted("held", "d", 70)], [seen("held", "d", 73)])
     assert not verdict.passed
-    assert list(verdict.lines()) == ["missing   held d firing at 2026-11-24T14:01:10+00:00 ± 2 s"]
+    assert list(verdict.lines()) == [
+        "late      held d firing at 2026-11-24T14:01:10+00:00 ± 2 s, came at 2026-11-24T14:01:13+00:00"
+    ]
+    early = judge([wanted("held", "d", 70)], [seen("held", "d", 60)])
+    assert list(early.lines()) == ["missing   held d firing at 2026-11-24T14:01:10+00:00 ± 2 s"]
+
+
+def test_who_should_have_been_told_is_asked_only_where_it_is_known_who_was() -> None:
+    needs = wanted("held", "d", 70, told=["reyes", "diaz"])
+    asked = replace(seen("held", "d", 70), told=frozenset({"reyes"}))
+    verdict = judge([needs], [asked])
+    assert not verdict.passed
+    assert list(verdict.lines()) == ["untold    held d firing at 2026-11-24T14:01:10+00:00 ± 2 s: not diaz"]
+    assert judge([needs], [seen("held", "d", 70)]).passed
+
+
+def test_a_pattern_may_name_a_rule_a_key_or_a_severity() -> None:
+    found = [seen("forced", "d", 5)]
+    assert judge([], found, allowed=[Pattern(severity="severe")]).passed
+    assert judge([], found, allowed=[Pattern(key="d")]).passed
+    assert not judge([], found, allowed=[Pattern(severity="minor")]).passed
+    with pytest.raises(ValidationError, match="one of rule, key, severity is required"):
+        Pattern()
+
+
+def test_the_first_trouble_is_the_earliest_of_what_went_wrong() -> None:
+    found = [seen("quiet", "e", 40), seen("held", "d", 99)]
+    verdict = judge([wanted("held", "d", 70), wanted("forced", "f", 90)], found)
+    assert verdict.first_trouble() == (START + timedelta(seconds=40), "e")
+    assert judge([], []).first_trouble() is None
 
 
 def test_another_severity_is_missing() -> None:
