@@ -1,4 +1,4 @@
-"""Who may do what: tokens as rows, and the roles.
+"""Who may do what: the roles, the caller of a request, and tokens as rows.
 
 A token is shown once, when it is made, and kept as its SHA-256 alone: 256 random bits need no slow hash.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -43,6 +44,8 @@ class TokenRow(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     name: Mapped[str]
     role: Mapped[str]
+    campuses: Mapped[list[Any] | None]
+    """The campuses it is good for; None: all."""
     hash: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
@@ -62,12 +65,22 @@ class Caller:
     id: int
     name: str
     role: Role
+    campuses: frozenset[str] | None = None
+    """The campuses that the caller may know of; None: all."""
     is_stale: bool = False
     """Nobody has noted for a while that this caller was here."""
+    session: int | None = None
+    """The sign-in that the caller came with; None: a token beside the request."""
+    csrf: str = ""
+    """What a form of this sign-in must carry."""
 
     def may(self, action: Action) -> bool:
         """Return whether the caller's role allows an action."""
         return action in MAY[self.role]
+
+    def may_know(self, campus: str) -> bool:
+        """Return whether the caller may know of a campus at all."""
+        return self.campuses is None or campus in self.campuses
 
     @property
     def trial_only(self) -> bool:
@@ -85,30 +98,55 @@ def roles_for(action: Action) -> str:
     return " or ".join(role for role in ROLES if action in MAY[role])
 
 
+def problems_with(name: str, role: str, campuses: Collection[str] | None, longest: int = 100) -> Iterator[Problem]:
+    """Yield what is wrong with the name, the role or the campuses of somebody who shall come in."""
+    if not name or len(name) > longest:
+        yield Problem(f"is required; at most {longest} characters", "name")
+    if role not in ROLES:
+        yield Problem(f"no role {role!r}; there are {', '.join(ROLES)}", "role")
+    if campuses is not None and not campuses:
+        yield Problem("name one campus at least, or leave it out for all", "campuses")
+
+
 async def create_token(
-    session: AsyncSession, *, name: str, role: str, now: datetime, expires_at: datetime | None = None
+    session: AsyncSession,
+    *,
+    name: str,
+    role: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+    campuses: Collection[str] | None = None,
 ) -> str:
     """Make a token and return its text, which can never be read again. BadInput where name or role will not do."""
-    token, _ = await new_token(session, name=name, role=role, now=now, expires_at=expires_at)
+    token, _ = await new_token(session, name=name, role=role, now=now, expires_at=expires_at, campuses=campuses)
     return token
 
 
 async def new_token(
-    session: AsyncSession, *, name: str, role: str, now: datetime, expires_at: datetime | None = None
+    session: AsyncSession,
+    *,
+    name: str,
+    role: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+    campuses: Collection[str] | None = None,
 ) -> tuple[str, TokenRow]:
     """Make a token and return its text with its row; see `create_token`."""
     name = name.strip()
-    problems = []
-    if not name or len(name) > 100:
-        problems.append(Problem("is required; at most 100 characters", "name"))
-    if role not in ROLES:
-        problems.append(Problem(f"no role {role!r}; there are {', '.join(ROLES)}", "role"))
+    problems = list(problems_with(name, role, campuses))
     if expires_at is not None and expires_at <= now:
         problems.append(Problem("lies in the past", "expires_at"))
     if problems:
         raise BadInput(problems)
     token = PREFIX + secrets.token_urlsafe(32)
-    row = TokenRow(name=name, role=role, hash=_digest(token), created_at=now, expires_at=expires_at)
+    row = TokenRow(
+        name=name,
+        role=role,
+        campuses=None if campuses is None else sorted(campuses),
+        hash=digest(token),
+        created_at=now,
+        expires_at=expires_at,
+    )
     session.add(row)
     await session.flush()
     return token, row
@@ -116,10 +154,10 @@ async def new_token(
 
 async def check(session: AsyncSession, bearer: str, now: datetime) -> Caller:
     """Return who a token belongs to; Unauthorized, in the same words, if it is unknown, expired or revoked."""
-    digest = _digest(bearer)
-    row = (await session.execute(select(TokenRow).where(TokenRow.hash == digest))).scalar_one_or_none()
+    wanted = digest(bearer)
+    row = (await session.execute(select(TokenRow).where(TokenRow.hash == wanted))).scalar_one_or_none()
     # The search is by digest, so its time tells nothing about the token; neither does this comparison.
-    if row is None or not hmac.compare_digest(row.hash, digest):
+    if row is None or not hmac.compare_digest(row.hash, wanted):
         raise Unauthorized(_NOT_VALID)
     return _caller(row, now)
 
@@ -132,9 +170,9 @@ async def recall(session: AsyncSession, token: int, now: datetime) -> Caller:
     return _caller(row, now)
 
 
-async def touch(session: AsyncSession, caller: Caller, now: datetime) -> None:
-    """Note that the caller was here."""
-    await session.execute(update(TokenRow).where(TokenRow.id == caller.id).values(last_used_at=now))
+async def touch(session: AsyncSession, token: int, now: datetime) -> None:
+    """Note that a token was used."""
+    await session.execute(update(TokenRow).where(TokenRow.id == token).values(last_used_at=now))
 
 
 async def tokens(session: AsyncSession, *, before_id: int | None = None, limit: int = 100) -> list[TokenRow]:
@@ -156,16 +194,31 @@ async def revoke(session: AsyncSession, token: int, now: datetime) -> TokenRow:
     return row
 
 
+def known_role(role: str) -> Role:
+    """Return a role that was stored, as a role."""
+    return next(each for each in ROLES if each == role)
+
+
+def scope_of(campuses: Collection[str] | None) -> frozenset[str] | None:
+    """Return the campuses of a row as a caller has them."""
+    return None if campuses is None else frozenset(campuses)
+
+
+def is_stale(last_used_at: datetime | None, now: datetime) -> bool:
+    """Return whether it is time to note that somebody was here."""
+    return last_used_at is None or last_used_at <= now - TOUCH
+
+
+def digest(secret: str) -> str:
+    """Return how a secret of 256 random bits is stored."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 _NOT_VALID = "this token is not valid: unknown, expired or revoked"
 
 
 def _caller(row: TokenRow, now: datetime) -> Caller:
     if not row.is_valid(now):
         raise Unauthorized(_NOT_VALID)
-    role = next(role for role in ROLES if role == row.role)
-    stale = row.last_used_at is None or row.last_used_at <= now - TOUCH
-    return Caller("token", row.id, row.name, role, is_stale=stale)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    stale = is_stale(row.last_used_at, now)
+    return Caller("token", row.id, row.name, known_role(row.role), scope_of(row.campuses), is_stale=stale)

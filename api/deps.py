@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, cast
 from urllib.parse import parse_qs
@@ -18,11 +18,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.channels import Outcome
-from api import access
+from api import access, sessions, users
 from api.access import Action, Caller
-from api.attempts import Attempts
+from api.attempts import Attempts, Rates
+from api.fence import fence
 from api.guards import BODY
-from api.sessions import COOKIE, CSRF_HEADER, Sessions
+from api.idempotency import once
+from api.oidc import Provider
+from api.sessions import COOKIE, CSRF_HEADER
 from core.campus import Campus, nearest
 from core.clock import Clock
 from core.database import Database
@@ -91,13 +94,25 @@ class House:
     """Called after a request has changed something: deliveries may have become due, or void."""
     try_out: Callable[[str, str, str], Awaitable[Outcome]] = _nobody_tries
     """Send a test to a campus's person's endpoint, and write down how it behaved."""
+    rates: Rates = field(default_factory=Rates)
+    """How often each caller has asked lately."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service ends: the event streams then end by themselves."""
 
 
 def the_house(request: Request) -> House:
-    """Return the house the request came to."""
-    return cast("House", request.app.state.house)
+    """Return the house the request came to, as its caller may see it: with the campuses that are theirs to know."""
+    house = cast("House", request.app.state.house)
+
+    def scope() -> frozenset[str] | None:
+        caller: Caller | None = getattr(request.state, "caller", None)
+        return None if caller is None else caller.campuses
+
+    def campuses() -> Mapping[str, Campus]:
+        found, inside = house.campuses(), scope()
+        return found if inside is None else {name: campus for name, campus in found.items() if name in inside}
+
+    return replace(house, campuses=campuses, database=house.database.narrowed(lambda session: fence(session, scope)))
 
 
 InHouse = Annotated[House, Depends(the_house)]
@@ -130,7 +145,10 @@ async def the_caller(
         raise Unauthorized("send Authorization: Bearer with a token, or sign in at /login")
     if caller.is_stale:
         async with house.database.transaction() as session:
-            await access.touch(session, caller, now)
+            await (users if caller.kind == "user" else access).touch(session, caller.id, now)
+    request.state.caller = caller
+    house.rates.came(caller, writes=request.method not in SAFE_METHODS, now=now)
+    await once(request, house.database, house.vault, caller, now)
     return caller
 
 
@@ -145,13 +163,11 @@ async def by_token(request: Request, house: House, token: str, now: datetime) ->
 
 
 async def _by_cookie(request: Request, house: House, cookie: str, now: datetime) -> Caller:
-    sessions = Sessions(house.vault)
-    signed_in = sessions.read(cookie, now)
     async with house.database.reading() as session:
-        caller = await access.recall(session, signed_in.token, now)
+        caller = await sessions.read(session, house.vault, cookie, now)
     if request.method not in SAFE_METHODS:
         sent = request.headers.get(CSRF_HEADER) or _csrf_of_form(request)
-        if not sessions.is_ours(signed_in, sent):
+        if not sessions.is_ours(caller, sent):
             raise Forbidden(f"a change by cookie needs the page's own token in {CSRF_HEADER}; load the page again")
     return caller
 
@@ -171,9 +187,12 @@ AnyCaller = Annotated[Caller, Depends(the_caller)]
 def needs(action: Action) -> Any:
     """Return the dependency that gives the caller if they may do `action`; Forbidden says who may."""
 
-    async def allowed(caller: AnyCaller) -> Caller:
+    async def allowed(request: Request, caller: AnyCaller) -> Caller:
         if not caller.may(action):
             raise Forbidden(f"{caller.role} may not do this; it takes {access.roles_for(action)}")
+        if action == "administer" and caller.campuses is not None and "c" not in request.path_params:
+            theirs = ", ".join(sorted(caller.campuses))
+            raise Forbidden(f"this concerns all campuses, and you are here for {theirs}")
         return caller
 
     return Depends(allowed)
@@ -204,20 +223,35 @@ Reading = Annotated[AsyncSession, Depends(_reading, scope="function")]
 Writing = Annotated[AsyncSession, Depends(_writing, scope="function")]
 
 
-def the_campus(c: str, house: InHouse) -> Campus:
-    """Return the campus that the path names; NotFound if there is none."""
+def the_campus(c: str, house: House) -> Campus:
+    """Return a campus of the house; NotFound if there is none that the caller may know of."""
     campuses = house.campuses()
     if c not in campuses:
         raise NotFound(f"no campus {c!r}{nearest(c, set(campuses))}")
     return campuses[c]
 
 
-OnCampus = Annotated[Campus, Depends(the_campus)]
+def _campus_of_path(c: str, house: InHouse, _caller: AnyCaller) -> Campus:
+    # The caller comes first: which campuses there are depends on who asks.
+    return the_campus(c, house)
+
+
+OnCampus = Annotated[Campus, Depends(_campus_of_path)]
 
 
 def the_attempts(request: Request) -> Attempts:
     """Return the record of failed sign-ins."""
     return cast("Attempts", request.app.state.attempts)
+
+
+def the_guessed_names(request: Request) -> Attempts:
+    """Return the record of passwords that were wrong, by the user's name."""
+    return cast("Attempts", request.app.state.guessed_names)
+
+
+def the_provider(request: Request) -> Provider | None:
+    """Return the provider at which people may sign in; None where none is set."""
+    return cast("Provider | None", request.app.state.provider)
 
 
 def client_of(request: Request) -> str:

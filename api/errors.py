@@ -112,6 +112,9 @@ def _problem_of(error: Mapping[str, Any]) -> Problem:
 async def _of_the_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
+    if status == 400:  # what the framework says of a body that is not even text
+        problem = Problem("the body cannot be read; is it JSON, in UTF-8?")
+        return await _ours(request, BadInput([problem]))
     words = {
         404: f"There is nothing at {request.url.path}.",
         405: f"{request.method} is not possible here.",

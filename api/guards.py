@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from api import errors
 from core.errors import TooLarge
@@ -29,7 +31,7 @@ SECURITY: Final = {
 
 
 class Armour:
-    """Puts the security headers on every answer, and turns an error nobody foresaw into one."""
+    """Gives every request a number, puts the security headers on every answer, makes one of an error nobody foresaw."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,6 +41,11 @@ class Armour:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        number = secrets.token_hex(8)
+        with bound_contextvars(request=number):
+            await self._serve(scope, receive, send, number)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, number: str) -> None:
         started = False
 
         async def send_armoured(message: Message) -> None:
@@ -49,6 +56,7 @@ class Armour:
                 for name, value in SECURITY.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
+                headers["X-Request-Id"] = number
                 if scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             await send(message)

@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import warnings
 from api.access import Caller
 from api.deps import Administrator, House, InHouse, Now
+from api.etags import Changed
 from core import audit, documents
 from core.database import in_turn
 from core.documents import Document
-from core.errors import BadInput, Conflict, HallwatchError, NotFound, Problem
+from core.errors import BadInput, Conflict, NotFound, Problem
 from rules import store, trial
 from rules.aside import Aside
 from rules.document import Override
@@ -35,13 +36,6 @@ LONGEST_OFF: Final = timedelta(days=31)
 LIGHT_TESTS: Final = 50
 LIGHT_SPAN: Final = timedelta(days=1)
 """Tests beyond these are run in a process of their own, which can be ended."""
-
-
-class Changed(HallwatchError):
-    """Somebody else was faster: the version that the caller speaks of is not the present one."""
-
-    status = 412
-    title = "Changed meanwhile"
 
 
 def the_aside(request: Request) -> Aside:
@@ -123,7 +117,8 @@ class Pencil:
         async with self.house.database.transaction() as session:
             await in_turn(session)
             if (await present(session, rule)).version != before.version:
-                raise Conflict("the rule was changed meanwhile; look at it again")
+                late = "the rule was changed meanwhile; look at it again"
+                raise Conflict(late) if self.if_match is None else Changed(late)
             version = await store.save_rule(session, after, now=self.now, by=self.caller.actor)
             if version != before.version:
                 differs = changed(before.rule.document if before.rule else {}, after.document)

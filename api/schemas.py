@@ -366,11 +366,12 @@ class RuleShown(Shown):
 
 
 class TokenShown(BaseModel):
-    """A token; its text is never shown again."""
+    """A token; its text is never shown again. `campuses` null: it is good for all of them."""
 
     id: int
     name: str
     role: Role
+    campuses: list[str] | None
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
@@ -390,6 +391,9 @@ class TokenSaid(Said):
     name: Words = Field(min_length=1, max_length=100)
     role: Role
     expires_at: Instant | None = None
+    campuses: list[Words] | None = Field(
+        default=None, min_length=1, max_length=1000, description="Only these; left out: all of them."
+    )
 
 
 class PartShown(BaseModel):

@@ -6,58 +6,61 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
-from api import errors
-from api.attempts import Attempts
+from api import errors, idempotency, openapi
+from api.attempts import NAME_LIMIT, NAME_WINDOW, Attempts
 from api.console import pages, signing
 from api.deps import House
 from api.guards import Armour, BodyLimit
 from api.live import Live
+from api.oidc import Provider
 from api.routes import (
     alerts,
+    calendar,
     campuses,
     devices,
     duty,
     endpoints,
+    gatherings,
     health,
     hooks,
     links,
     mappings,
     messages,
+    myself,
     policies,
     quarantine,
     records,
+    reference,
     reports,
     rules,
     state,
     stream,
     suppressions,
     tokens,
+    users,
     visits,
 )
-from api.schemas import ProblemDetails
 
-PREFIX = "/api/v1"
 DESCRIPTION = """
 Doors, visits and gatherings of a campus, the rules that watch them, and the alerts that tell people.
 
 Sign in with `Authorization: Bearer hw_…`. Times are RFC 3339 in UTC. Lists answer `{items, next}`: send `next` back
-as `cursor` for the next piece. Errors are problem details (RFC 9457). Roles: viewer < sro < admin; a `device` may
-only send messages; a `tester` may read, and send drills and tests.
+as `cursor` for the next piece. Errors are problem details (RFC 9457). Edits answer an `ETag` for `If-Match`; writes
+take an `Idempotency-Key`. Roles: viewer < sro < admin; a `device` may only send messages; a `tester` may read, and
+send drills and tests.
 """
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": words, "content": {errors.MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}}
-    for status, words in (
-        (401, "Nobody is signed in"),
-        (403, "Signed in, and not allowed to"),
-        (422, "What was sent cannot be used; `problems` says why"),
-    )
-}
+
+
+_ROOMS = (
+    *(messages, quarantine, devices, mappings, hooks, campuses, state, calendar, gatherings, visits),
+    *(alerts, suppressions, policies, duty, endpoints, records, reports),
+    *(rules, stream, tokens, users, myself),
+)
 
 
 def create_api(house: House) -> FastAPI:
@@ -73,7 +76,7 @@ def create_api(house: House) -> FastAPI:
         title="Hallwatch",
         version=version("hallwatch"),
         description=DESCRIPTION,
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=f"{openapi.PREFIX}/openapi.json",
         # The interactive documentation loads its scripts from elsewhere; nothing here does.
         docs_url=None,
         redoc_url=None,
@@ -83,20 +86,24 @@ def create_api(house: House) -> FastAPI:
     app.state.house = house
     app.state.live = live
     app.state.attempts = Attempts()
+    app.state.guessed_names = Attempts(NAME_LIMIT, NAME_WINDOW)
     app.state.hooks = hooks.KnownHooks()
+    app.state.provider = Provider(house.settings, house.vault) if house.settings.oidc_issuer else None
     errors.add_handlers(app)
+    app.add_exception_handler(idempotency.Done, idempotency.answer_again)
+    app.add_middleware(idempotency.Keeper)
     app.add_middleware(BodyLimit)
     app.add_middleware(Armour)
-    api = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
-    about_alerts = (alerts, suppressions, policies, duty, records, reports, endpoints)
-    rooms = (messages, quarantine, devices, mappings, hooks, campuses, state, visits, rules, stream, tokens)
-    for room in (*rooms, *about_alerts):
+    api = APIRouter(prefix=openapi.PREFIX)
+    # The pieces of a campus come last: their paths would catch those of the rooms before.
+    for room in (*_ROOMS, reference):
         api.include_router(room.router)
     app.include_router(api)
-    app.include_router(hooks.door, responses=_PROBLEMS)
+    app.include_router(hooks.door)
     for room in (health, links, signing, pages):
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "console" / "static"), name="static")
+    openapi.complete(app)
     return app
 
 

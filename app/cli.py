@@ -31,9 +31,11 @@ cli = typer.Typer(
 )
 db = typer.Typer(no_args_is_help=True, help="The database.")
 token = typer.Typer(no_args_is_help=True, help="Tokens for programs and first sign-ins.")
+user = typer.Typer(no_args_is_help=True, help="People who sign in with a name.")
 audit = typer.Typer(no_args_is_help=True, help="The record of who did what.")
 cli.add_typer(db, name="db")
 cli.add_typer(token, name="token")
+cli.add_typer(user, name="user")
 cli.add_typer(audit, name="audit")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -141,7 +143,7 @@ def load(
     paths: Paths, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the difference.")] = False
 ) -> None:
     """Make the database say what the files say, and print what that changes. Loading twice changes nothing."""
-    from app import documents
+    from app import differences, documents
     from app.wiring import opened
 
     files = documents.read(paths)
@@ -155,7 +157,7 @@ def load(
                 session, store.vault, files, now=store.clock.now(), by="command line", dry_run=dry_run
             )
         for change in changes:
-            print(documents.told(change))
+            print(differences.told(change))
         print(f"{len(changes)} changes{' would be made' if dry_run else ''}" if changes else "nothing to change")
         for note in documents.not_stored(files):
             print(f"note: {note}", file=sys.stderr)
@@ -334,25 +336,95 @@ def db_upgrade() -> None:
     _run(work())
 
 
+Campuses = Annotated[
+    list[str] | None, typer.Option("--campus", help="Only for this campus; may be repeated.", metavar="ID")
+]
+
+
 @token.command("create")
 def token_create(
     name: Annotated[str, typer.Option(help="Who or what will use it.")],
     role: Annotated[str, typer.Option(help="viewer, sro, admin, device or tester.")],
+    campus: Campuses = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When it ends: 30d, or 2027-06-30T00:00:00Z.", metavar="T")
+    ] = None,
 ) -> None:
     """Make a token and print it, alone; it is stored only as a hash and never shown again."""
-    from api import access
+    from app import people
     from app.wiring import opened
-    from core import audit as record
-
-    if role not in access.ROLES:
-        raise BadInput([Problem(f"no role {role!r}; there are {', '.join(access.ROLES)}", where="--role")])
 
     async def work() -> int:
-        async with opened(_settings(), secret=False) as store, store.database.transaction() as session:
-            now = store.clock.now()
-            made = await access.create_token(session, name=name, role=role, now=now)
-            await record.record(session, at=now, actor="command line", action="token.created", subject=name)
-        print(made)
+        async with opened(_settings(), secret=False) as store:
+            print(await people.make_token(store, name=name, role=role, campuses=campus, expires=expires))
+        return 0
+
+    _run(work())
+
+
+@user.command("add")
+def user_add(
+    name: Annotated[str, typer.Option(help="What they sign in with; for the provider, their e-mail address.")],
+    role: Annotated[str, typer.Option(help="viewer, sro, admin or tester.")],
+    campus: Campuses = None,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="They sign in at the provider of OIDC_ISSUER alone.")
+    ] = False,
+) -> None:
+    """Make a user. The password is asked for, or read as the first line of standard input."""
+    from app import people
+    from app.wiring import opened
+
+    password = None if no_password else people.read_password()
+
+    async def work() -> int:
+        async with opened(_settings(), secret=False) as store:
+            print(await people.add_user(store, name=name, role=role, password=password, campuses=campus))
+        return 0
+
+    _run(work())
+
+
+@user.command("list")
+def user_list() -> None:
+    """Print the users."""
+    from app import people
+    from app.wiring import opened
+
+    async def work() -> int:
+        async with opened(_settings(), secret=False) as store:
+            for line in await people.lines(store):
+                print(line)
+        return 0
+
+    _run(work())
+
+
+@user.command("password")
+def user_password(name: Annotated[str, typer.Argument(help="The user.", metavar="NAME")]) -> None:
+    """Give a user another password, read like that of `user add`. Their sign-ins end, and their phone is forgotten."""
+    from app import people
+    from app.wiring import opened
+
+    password = people.read_password()
+
+    async def work() -> int:
+        async with opened(_settings(), secret=False) as store:
+            print(await people.reset(store, name, password))
+        return 0
+
+    _run(work())
+
+
+@user.command("disable")
+def user_disable(name: Annotated[str, typer.Argument(help="The user.", metavar="NAME")]) -> None:
+    """Switch a user off; their sign-ins end. The record of who did what still names them."""
+    from app import people
+    from app.wiring import opened
+
+    async def work() -> int:
+        async with opened(_settings(), secret=False) as store:
+            print(await people.disable(store, name))
         return 0
 
     _run(work())

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from core.documents import Document
 from core.errors import BadInput, Problem
 from core.registry import Change
 from core.vault import Vault
-from ingest import mapping
+from ingest import hooks, mapping
 from ingest import store as mappings
 from ingest.mapping import Mapping
 from rules import rule, store, trial
@@ -27,11 +27,19 @@ from rules.rule import Rule
 
 WHAT_IS_WHAT = (
     "cannot tell what this is: a campus file has `campus:`, a rule has `key:`, a policy has `steps:`, "
-    "a device mapping has `emit:`"
+    "a device mapping has `emit:`, a webhook's secret `hook:`"
 )
 
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A webhook and its secret, as a file says them."""
+
+    name: str
+    secret: str = field(repr=False)
 
 
 @dataclass
@@ -42,6 +50,7 @@ class Files:
     rules: list[Rule] = field(default_factory=list)
     mappings: list[Mapping] = field(default_factory=list)
     policies: list[policies.Policy] = field(default_factory=list)
+    hooks: list[Hook] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
 
     @property
@@ -52,6 +61,7 @@ class Files:
             "rule": len(self.rules),
             "mapping": len(self.mappings),
             "policy": len(self.policies),
+            "webhook secret": len(self.hooks),
         }
         return ", ".join(f"{n} {name}{'' if n == 1 else _plural(name)}" for name, n in counts.items() if n) or "nothing"
 
@@ -63,7 +73,7 @@ def _plural(name: str) -> str:
 def read(paths: Iterable[Path]) -> Files:
     """Return what the files and folders hold; BadInput with every problem, each with its file, line and field."""
     problems: list[Problem] = []
-    sorted_: dict[str, list[Document]] = {"campus": [], "rule": [], "mapping": [], "policy": []}
+    sorted_: dict[str, list[Document]] = {"campus": [], "rule": [], "mapping": [], "policy": [], "hook": []}
     found = documents.files_under(paths)
     for path in found:
         try:
@@ -84,9 +94,18 @@ def read(paths: Iterable[Path]) -> Files:
     files.rules = _collect(problems, lambda: rule.read_rules(sorted_["rule"]))
     files.mappings = _collect(problems, lambda: mapping.read_mappings(sorted_["mapping"]))
     files.policies = _collect(problems, lambda: list(policies.read_policies(sorted_["policy"]).values()))
+    files.hooks = _collect(problems, lambda: [read_hook(each) for each in sorted_["hook"]])
     if problems:
         raise BadInput(problems)
     return files
+
+
+def read_hook(document: Document) -> Hook:
+    """Return the webhook that a document speaks of; BadInput where it holds anything else."""
+    data = document.data
+    if data.keys() != {"hook", "secret"} or not all(isinstance(value, str) and value for value in data.values()):
+        raise BadInput(document.locate([Problem("a webhook has a `hook:`, its name, and a `secret:`; nothing else")]))
+    return Hook(data["hook"], data["secret"])
 
 
 def _collect(problems: list[Problem], reader: Callable[[], Sequence[T]]) -> list[T]:
@@ -98,10 +117,16 @@ def _collect(problems: list[Problem], reader: Callable[[], Sequence[T]]) -> list
 
 
 def kind_of(data: Any) -> str | None:
-    """Return what a document is by the keys it has: campus, rule, mapping or policy."""
+    """Return what a document is by the keys it has: campus, rule, mapping, policy or hook."""
     if not isinstance(data, dict):
         return None
-    for key, kind in (("campus", "campus"), ("emit", "mapping"), ("steps", "policy"), ("key", "rule")):
+    for key, kind in (
+        ("campus", "campus"),
+        ("emit", "mapping"),
+        ("steps", "policy"),
+        ("key", "rule"),
+        ("hook", "hook"),
+    ):
         if key in data:
             return kind
     return None
@@ -155,46 +180,28 @@ async def load(
         changes.append(Change("changed" if before else "added", "rule", each.id, before=was, after=each.document))
         if not dry_run:
             await store.save_rule(session, each, now=now, by=by)
-    return changes + await mappings.save(session, files.mappings, now=now, by=by, dry_run=dry_run)
-
-
-def told(change: Change) -> str:
-    """Return one line (or a few) that tell a change, secrets left out."""
-    sign = {"added": "+", "changed": "~", "removed": "-"}[change.what]
-    head = f"{sign} {change.part} {change.id}"
-    if change.what != "changed" or not isinstance(change.before, dict) or not isinstance(change.after, dict):
-        return head
-    names = sorted(k for k in change.before.keys() | change.after.keys() if change.before.get(k) != change.after.get(k))
-    lines = [
-        f"    {name}: {_short(name, change.before.get(name))} -> {_short(name, change.after.get(name))}"
-        for name in names
-    ]
-    return "\n".join([head, *lines])
-
-
-_SECRET = frozenset(("endpoints", "name", "aliases", "instruction"))
-
-
-def _short(name: str, value: Any) -> str:
-    if name in _SECRET and name != "name":
-        return "(masked)"
-    text = (
-        yaml.safe_dump(value, default_flow_style=True, width=1000, allow_unicode=True)
-        .strip()
-        .removesuffix("...")
-        .strip()
-    )
-    return text if len(text) <= 80 else text[:77] + "..."
+    changes += await mappings.save(session, files.mappings, now=now, by=by, dry_run=dry_run)
+    for hook in files.hooks:
+        kept = await hooks.secret_of(session, vault, hook.name)
+        if kept == hook.secret:
+            continue
+        what: Literal["changed", "added"] = "added" if kept is None else "changed"
+        changes.append(Change(what, "hook", hook.name, before={"secret": kept}, after={"secret": hook.secret}))
+        if not dry_run:
+            await hooks.keep(session, vault, hook.name, hook.secret, now=now, by=by)
+    return changes
 
 
 async def dump(session: AsyncSession, vault: Vault) -> dict[str, Any]:
-    """Return campuses, rules and the site's mappings as the files that `load` reads, by their names."""
+    """Return campuses, rules, the site's mappings and the webhooks' secrets as files that `load` reads, by name."""
     campuses = await registry.load_all(session, vault)
     files: dict[str, Any] = {f"campus-{campus.id}.yaml": registry.to_plain(campus) for campus in campuses}
     files |= {f"rules/{each.id}.yaml": each.document for each in await store.load_rules(session)}
     # One file: the order of the mappings counts.
     own = [each.document for each in await mappings.stored(session)]
-    return files | ({"mappings.yaml": own} if own else {})
+    files |= {"mappings.yaml": own} if own else {}
+    secrets = [{"hook": row.name, "secret": vault.open(row.secret)} for row in await hooks.find(session)]
+    return files | ({"webhooks.yaml": secrets} if secrets else {})
 
 
 def write(folder: Path, files: dict[str, Any]) -> list[Path]:

@@ -12,6 +12,7 @@ import uvicorn
 
 from api.server import create_api
 from app.broker import EmbeddedBroker
+from app.gauges import LOOK_S as GAUGES_S
 from app.wiring import Service, build
 from core.errors import Unavailable
 from core.settings import Settings
@@ -87,6 +88,7 @@ async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) ->
         tasks.append(asyncio.create_task(_named(name, loop), name=name))
 
     start("watch", _every(service, 1.0, service.watch.ask_database))
+    start("gauges", _every(service, GAUGES_S, service.gauges.look))
     if "ingest" in roles:
         if service.listener is not None:
             start("listen", service.listener.run())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter as TallyOf
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from core.messages import Message
 
@@ -37,13 +37,9 @@ class Metrics:
             registry=r,
         )
         self._findings = Counter("hallwatch_findings", "Findings of the rules.", ["rule", "state"], registry=r)
-        self.watermark_lag = Gauge("hallwatch_watermark_lag_seconds", "Now minus the engines' event time.", registry=r)
-        self.broker_connected = Gauge("hallwatch_broker_connected", "1 while the broker is connected.", registry=r)
-        self.open_alerts = Gauge("hallwatch_alerts_open", "Alerts that are not closed.", ["severity"], registry=r)
-        self.outbox_depth = Gauge("hallwatch_outbox_depth", "Deliveries waiting to be sent.", registry=r)
-        self.outbox_age = Gauge("hallwatch_outbox_oldest_seconds", "Age of the oldest waiting delivery.", registry=r)
-        self.rules_aside = Gauge("hallwatch_rules_stood_aside", "Rules that raised and are not judged.", registry=r)
-        self.late_steps = Gauge("hallwatch_auditor_late_steps", "Open alerts whose next step is late.", registry=r)
+        self._judged = Counter(
+            "hallwatch_rule_messages", "Messages handed to the rules, by campus.", ["campus"], registry=r
+        )
 
     def batch(self, fresh: Sequence[Message], repeats: int, lost: int, reasons: Sequence[str], seconds: float) -> None:
         """Count one batch: what was new, repeated, missing, why some was not understood, and how long it took."""
@@ -52,6 +48,8 @@ class Metrics:
             kinds[message.kind] = kinds.get(message.kind, 0) + 1
         for kind, count in kinds.items():
             self._messages.labels(kind).inc(count)
+        for campus, count in TallyOf(message.campus for message in fresh).items():
+            self._judged.labels(campus).inc(count)
         self._late.inc(sum(message.late for message in fresh))
         self._skewed.inc(sum(message.skewed for message in fresh))
         self._lost.inc(lost)

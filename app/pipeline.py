@@ -142,6 +142,11 @@ class Pipeline:
         return min(waiting) + self._lateness if waiting else None
 
     @property
+    def watermark(self) -> datetime | None:
+        """Up to when every campus has been judged; None: no campus is judged here."""
+        return min((engine.watermark for engine in (self._engines or {}).values()), default=None)
+
+    @property
     def rule_health(self) -> dict[str, str]:
         """What is wrong with rules as they run, by rule: the rule or the campus has to be mended."""
         found: dict[str, str] = {}

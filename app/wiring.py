@@ -21,6 +21,7 @@ from alerts.preflight import Preflight
 from alerts.watchdog import Watchdog
 from api.deps import House, Receipt
 from app import documents, migrate
+from app.gauges import Gauges
 from app.health import Watch
 from app.metrics import Metrics
 from app.pipeline import Pipeline
@@ -56,6 +57,7 @@ class Service:
     house: House
     watch: Watch
     retention: Retention
+    gauges: Gauges
     closing: asyncio.Event
     judges: bool = True
     listener: Listener | None = None
@@ -131,6 +133,8 @@ def build(
     listener = _listener(settings, clock, pipeline) if listen else None
     watch = Watch(database, clock, auditor, listener)
     retention = Retention(database, clock, settings, campuses=lambda: pipeline.campuses, metrics=metrics)
+    gauges = Gauges(database, clock, pipeline=pipeline, courier=courier, auditor=auditor, watch=watch)
+    metrics.registry.register(gauges)
     house = House(
         database=database,
         clock=clock,
@@ -161,6 +165,7 @@ def build(
         house=house,
         watch=watch,
         retention=retention,
+        gauges=gauges,
         closing=closing,
         judges=judge,
         listener=listener,

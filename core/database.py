@@ -6,8 +6,9 @@ Only `Database.transaction` commits. Rows are declared beside the queries that u
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, ClassVar, Protocol
@@ -140,6 +141,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = driver_url(url)
+        self.narrow: Callable[[AsyncSession], None] | None = None
         self.is_sqlite = self.url.startswith("sqlite")
         if not self.is_sqlite:
             self.engine = self._writing = _engine(self.url, pool_size=pool_size, pool_pre_ping=True)
@@ -152,6 +154,12 @@ class Database:
         self._writer = asyncio.Lock()
         for engine in {self.engine, self._writing}:
             _prepare_sqlite(engine)
+
+    def narrowed(self, narrow: Callable[[AsyncSession], None]) -> Database:
+        """Return the same database seen through sessions that `narrow` has been given first."""
+        found = copy(self)
+        found.narrow = narrow
+        return found
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -175,6 +183,8 @@ class Database:
     @asynccontextmanager
     async def _session(self, *, write: bool) -> AsyncIterator[AsyncSession]:
         session = AsyncSession(self._writing if write else self.engine, expire_on_commit=False)
+        if self.narrow is not None:
+            self.narrow(session)
         try:
             await _connect(session, write=write)
             yield session

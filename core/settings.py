@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.campus import Duration, problems_of, read_duration
@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str | None = Field(default=None, pattern=r"^https?://")
     secret_key: str | None = Field(default=None, repr=False)
+    oidc_issuer: str | None = Field(default=None, pattern=r"^https?://")
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = Field(default=None, repr=False)
+    oidc_claim: str = Field(default="email", min_length=1, max_length=100)
+    oidc_name: str = Field(default="your district account", min_length=1, max_length=100)
     config_dir: Path | None = None
     heartbeat_url: str | None = Field(default=None, repr=False)
     lateness: Annotated[Duration, NoDecode] = timedelta(seconds=1)
@@ -55,6 +60,14 @@ class Settings(BaseSettings):
         if found < timedelta(0):
             raise ValueError("must not be negative")
         return found
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Settings:
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None):
+            raise ValueError("OIDC_ISSUER and OIDC_CLIENT_ID belong together; set both or neither")
+        if self.oidc_issuer is not None and self.public_url is None:
+            raise ValueError("OIDC_ISSUER needs PUBLIC_URL: the provider sends people back there")
+        return self
 
     @field_validator("database_url")
     @classmethod

@@ -41,6 +41,13 @@ class Vault:
                 [Problem("does not open what is stored; it was another one then", "HALLWATCH_SECRET_KEY")]
             ) from None
 
+    def opened(self, sealed: str) -> str:
+        """Return what was sealed and came from outside; ValueError if it was not sealed with this key."""
+        try:
+            return self._fernet.decrypt(sealed.removeprefix(_MARK).encode()).decode()
+        except InvalidToken:
+            raise ValueError("was not sealed here") from None
+
     def sign(self, purpose: str, text: str) -> str:
         """Return the signature of a text, for links and cookies."""
         return hmac.new(self.key(purpose), text.encode(), hashlib.sha256).hexdigest()

@@ -1,25 +1,41 @@
-"""Signing in and out in a browser: a token is pasted once and becomes a session cookie."""
+"""Signing in and out in a browser: with a name and a password, with a token, or at the district's provider."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from api import oidc, sessions, users
+from api.access import Caller
 from api.console import render
-from api.deps import AnyCaller, House, InHouse, Now, by_token
-from api.sessions import COOKIE, LASTS, Sessions
-from core.errors import Forbidden, HallwatchError, TooMany, Unauthorized
+from api.deps import (
+    AnyCaller,
+    House,
+    InHouse,
+    Now,
+    by_token,
+    client_of,
+    the_attempts,
+    the_guessed_names,
+    the_provider,
+)
+from api.sessions import COOKIE, LASTS
+from core import audit
+from core.errors import Forbidden, HallwatchError, NotFound, TooMany, Unauthorized, Unavailable
 
 router = APIRouter(include_in_schema=False)
+BEGUN = "hallwatch_signing_in"
+"""The cookie of a sign-in that is under way at the provider."""
 
 
 @router.get("/login")
-async def show_login(next: str = "/") -> Response:  # noqa: A002 - the name of the query parameter
+async def show_login(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name of the query parameter
     """Show the page to sign in."""
-    return render.page("login.html", error=None, following=_local(next))
+    return _page(request, next)
 
 
 @router.post("/login")
@@ -28,41 +44,139 @@ async def log_in(
     house: InHouse,
     now: Now,
     token: Annotated[str, Form(max_length=200)] = "",
+    name: Annotated[str, Form(max_length=200)] = "",
+    password: Annotated[str, Form(max_length=1000)] = "",
+    code: Annotated[str, Form(max_length=20)] = "",
     following: Annotated[str, Form(alias="next")] = "/",
 ) -> Response:
-    """Turn a token into a session, and lead on to where the person wanted to go."""
+    """Turn a token, or a name and a password, into a session, and lead on to where the person wanted to go."""
     try:
         _require_own_page(request)
-        caller = await by_token(request, house, token.strip(), now)
+        if name.strip():
+            caller = await _by_password(request, house, name, password, code, now)
+        else:
+            caller = await by_token(request, house, token.strip(), now)
         if not caller.may("read"):
             raise Forbidden(f"a {caller.role} token may only send messages; it cannot sign in here")
     except (Unauthorized, Forbidden, TooMany) as error:
-        return _refused(error, following)
+        return _refused(request, error, following)
     response = RedirectResponse(_local(following), 303)
+    await _begin(request, house, response, caller, now, how="password" if name.strip() else "token")
+    return response
+
+
+@router.get("/login/provider")
+async def go_to_provider(request: Request, now: Now, next: str = "/") -> Response:  # noqa: A002
+    """Lead to the provider, to be identified there."""
+    provider = the_provider(request)
+    if provider is None:
+        raise NotFound("no provider is set; sign in at /login")
+    try:
+        address, cookie = await provider.begin(_local(next), now)
+    except Unavailable as error:
+        return _refused(request, error, next)
+    response = RedirectResponse(address, 303)
+    # Lax: the way back begins on the provider's page.
     response.set_cookie(
-        COOKIE,
-        Sessions(house.vault).start(caller.id, now),
-        max_age=int(LASTS.total_seconds()),
+        BEGUN,
+        cookie,
+        max_age=int(oidc.LASTS.total_seconds()),
+        path=oidc.CALLBACK,
         httponly=True,
-        samesite="strict",
-        secure=_is_secure(request, house),
+        samesite="lax",
+        secure=_is_secure(request),
     )
     return response
 
 
+@router.get(oidc.CALLBACK)
+async def come_back(
+    request: Request,
+    house: InHouse,
+    now: Now,
+    code: Annotated[str, Query(max_length=4000)] = "",
+    state: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    """Take in what the provider says, and sign in the user of that name, if there is one."""
+    provider = the_provider(request)
+    if provider is None:
+        raise NotFound("no provider is set; sign in at /login")
+    try:
+        started = provider.started(request.cookies.get(BEGUN, ""), state, now)
+        if not code:
+            raise Unauthorized("the provider did not accept this sign-in; begin again")
+        name = await provider.finish(started, code, now)
+        async with house.database.reading() as session:
+            row = await users.by_name(session, name)
+        if row is None:
+            raise Forbidden(f"{name[:100]} is not a user here; an administrator makes one")
+        caller = users.caller_of(row, now)
+    except (Unauthorized, Forbidden, Unavailable) as error:
+        response = _refused(request, error, "/")
+    else:
+        # A page in between: a browser that comes from another site would not send a strict cookie right away.
+        response = render.page("signed_in.html", following=started.following)
+        await _begin(request, house, response, caller, now, how="provider")
+    response.delete_cookie(BEGUN, path=oidc.CALLBACK, httponly=True, samesite="lax")
+    return response
+
+
 @router.post("/logout")
-async def log_out(_caller: AnyCaller) -> Response:
-    """End the session in this browser."""
+async def log_out(house: InHouse, caller: AnyCaller, now: Now) -> Response:
+    """End the session in this browser, for good: its cookie opens nothing any more."""
+    if caller.session is not None:
+        async with house.database.transaction() as session:
+            await sessions.end(session, caller, caller.session, now)
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response
 
 
-def _refused(error: HallwatchError, following: str) -> Response:
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else {}
-    return render.page(
-        "login.html", status=error.status, headers=headers, error=str(error), following=_local(following)
+async def _by_password(request: Request, house: House, name: str, password: str, code: str, now: datetime) -> Caller:
+    address, known_as = client_of(request), users.known_as(name)
+    by_address, by_name = the_attempts(request), the_guessed_names(request)
+    by_address.must_not_wait(address, now)
+    by_name.must_not_wait(known_as, now)
+    try:
+        return await users.sign_in(house.database, house.vault, name=name, password=password, code=code, now=now)
+    except Unauthorized:
+        by_name.failed(known_as, now)
+        by_address.failed(address, now)
+        raise
+
+
+async def _begin(
+    request: Request, house: House, response: Response, caller: Caller, now: datetime, *, how: str
+) -> None:
+    async with house.database.transaction() as session:
+        cookie = await sessions.start(session, caller, now, address=client_of(request))
+        await audit.record(
+            session, at=now, actor=caller.actor, action="sign_in", subject=caller.actor, detail={"how": how}
+        )
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=int(LASTS.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=_is_secure(request),
     )
+
+
+def _page(request: Request, following: str, *, error: str | None = None, **how: Any) -> Response:
+    provider = the_provider(request)
+    return render.page(
+        "login.html",
+        error=error,
+        following=_local(following),
+        provider=provider.name if provider else None,
+        **how,
+    )
+
+
+def _refused(request: Request, error: HallwatchError, following: str) -> Response:
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else {}
+    return _page(request, following, error=str(error), status=error.status, headers=headers)
 
 
 def _require_own_page(request: Request) -> None:
@@ -78,9 +192,10 @@ def _local(path: str) -> str:
     return path if is_ours and path.isprintable() else "/"
 
 
-def _is_secure(request: Request, house: House) -> bool:
+def _is_secure(request: Request) -> bool:
     if request.url.scheme == "https":
         return True
     # Behind a proxy that ends TLS, our own name tells.
+    house: House = request.app.state.house
     public = urlsplit(house.settings.public_url or "")
     return public.scheme == "https" and public.netloc == request.headers.get("host")

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.access import Caller
 from api.deps import InHouse, OnCampus, Reader, Reading
 from api.listing import AfterKey, Limit, Page, piece
 from api.routes.state import state_of
 from api.schemas import CampusShown, DeviceShown, DoorShown
-from core import registry, state
+from core import state
 from core.campus import Campus, Door
 from core.facts import DeviceFacts, DoorFacts
 
 router = APIRouter(tags=["campuses"])
-HIDDEN = "•••"
 
 
 @router.get("/campuses")
@@ -38,12 +34,6 @@ async def list_campuses(
         for campus in shown
     ]
     return Page(items=items, next=following)
-
-
-@router.get("/campuses/{c}")
-async def show_campus(campus: OnCampus, caller: Reader) -> dict[str, Any]:
-    """Return all that the campus file says. Endpoint URLs are masked; the watch list too, but for sro and admin."""
-    return masked(campus, caller)
 
 
 @router.get("/campuses/{c}/doors")
@@ -104,16 +94,3 @@ def _device(device: str, facts: object) -> DeviceShown:
         tampered=told.tampered,
         heard_at=told.heard_at,
     )
-
-
-def masked(campus: Campus, caller: Caller) -> dict[str, Any]:
-    """Return a campus as its file says it, without what this caller need not see."""
-    plain = registry.to_plain(campus)
-    for person in plain.get("people", ()):
-        for endpoint in person.get("endpoints", ()):
-            endpoint["url"] = f"{endpoint['url'].partition('://')[0]}://{HIDDEN}"
-    if not caller.may("answer"):
-        for entry in plain.get("watch_list", ()):
-            entry.pop("aliases", None)
-            entry |= {name: HIDDEN for name in ("name", "instruction") if name in entry}
-    return plain

@@ -15,7 +15,8 @@ from api.access import Caller
 from api.alert_schemas import DutyShown, GoingOff, NearInstant
 from api.deps import Administrator, Answerer, House, InHouse, Now, OnCampus, Reader, Reading, Writing
 from api.listing import Words
-from api.routes.campuses import HIDDEN, masked
+from api.masks import masked
+from api.private import HIDDEN
 from core import audit, registry
 from core.campus import Campus, nearest, problems_of
 from core.database import in_turn
@@ -68,9 +69,9 @@ async def go_off(
 
 
 @router.get("/campuses/{c}/people")
-async def list_people(session: Reading, house: InHouse, campus: OnCampus, caller: Reader) -> dict[str, Any]:
+async def list_people(session: Reading, house: InHouse, campus: OnCampus, _caller: Reader) -> dict[str, Any]:
     """Return the people who can be told; endpoint URLs are masked."""
-    return {"items": masked(await _present(session, house, campus), caller).get("people", []), "next": None}
+    return {"items": masked(await _present(session, house, campus), details=False).get("people", []), "next": None}
 
 
 @router.put("/campuses/{c}/people/{name}")
@@ -96,7 +97,7 @@ async def put_person(
             people.append(said)
 
     changed = await _change(session, house, campus, caller, now, put)
-    return next(each for each in masked(changed, caller)["people"] if each["id"] == name)
+    return next(each for each in masked(changed, details=False)["people"] if each["id"] == name)
 
 
 @router.delete("/campuses/{c}/people/{name}", status_code=204)

@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 
+from api.access import Caller
 from api.deps import InHouse, Reader, Reading, Receipt, Sender
 from api.listing import AfterId, Instant, Limit, Page, Words, piece
+from api.private import WithEyes, is_private, without_details
 from api.schemas import MessageShown, ReceiptShown, Unread
 from core import journal
-from core.errors import BadInput, Problem
+from core.errors import BadInput, Forbidden, Problem
 from core.messages import Heard
 from core.wire import reason_of
 
@@ -77,11 +79,22 @@ async def send_messages(
 ) -> ReceiptShown:
     """Take in one message or a list, as if they had come over MQTT. When this answers, their effects are stored."""
     many = len(messages) != 1
+    _must_be_theirs(caller, house.settings.mqtt_prefix, messages)
     heard = [
         Heard(each.topic, _payload(each, f"[{place}]." if many else ""), trial_only=caller.trial_only)
         for place, each in enumerate(messages)
     ]
     return receipt_shown(await house.receive(heard))
+
+
+def _must_be_theirs(caller: Caller, prefix: str, messages: list[Posted]) -> None:
+    """Forbidden where a message may be about another campus than those the caller is here for."""
+    if caller.campuses is None:
+        return
+    beginnings = tuple(f"{prefix}/{campus}/" for campus in sorted(caller.campuses))
+    for each in messages:
+        if not each.topic.startswith(beginnings):
+            raise Forbidden(f"you may send to {' and '.join(beginnings)}… alone, and not to {each.topic[:100]!r}")
 
 
 def receipt_shown(receipt: Receipt) -> ReceiptShown:
@@ -108,6 +121,7 @@ def _payload(said: Posted, place: str) -> bytes:
 async def list_messages(
     session: Reading,
     _caller: Reader,
+    eyes: WithEyes,
     after: AfterId,
     campus: Words | None = None,
     kind: Annotated[Words | None, Query(description="A kind (`door.opened`) or a family (`door.*`).")] = None,
@@ -116,12 +130,18 @@ async def list_messages(
     until: Annotated[Instant | None, Query(description="Event time, before.")] = None,
     limit: Limit = 100,
 ) -> Page[MessageShown]:
-    """Return what was heard, the newest first."""
+    """Return what was heard, the newest first. Details that touch the watch list or a student take a purpose."""
     rows = await journal.find(
         session, campus=campus, kind=kind, key=key, since=since, until=until, before_id=after, limit=limit + 1
     )
     shown, following = piece(rows, limit, lambda row: row.id)
-    return Page(items=[_shown(row) for row in shown], next=following)
+    items = [_shown(row) for row in shown]
+    private = [each for each in items if each.campus and is_private(each.body, each.kind)]
+    for place in sorted({each.campus for each in private}):
+        await eyes.saw("messages", place, (str(each.id) for each in private if each.campus == place))
+    for each in private if not eyes.see else ():
+        each.body = without_details(each.body)
+    return Page(items=items, next=following)
 
 
 def _shown(row: journal.MessageRow) -> MessageShown:

@@ -15,8 +15,8 @@ from alerts.policies import Policy
 from api.access import Caller
 from api.alert_schemas import PolicyShown, PolicyVersion, PreviewSaid, PreviewShown, PreviewStep
 from api.deps import Administrator, House, InHouse, Now, Reader, Reading, Writing, the_campus
+from api.etags import Changed
 from api.listing import AfterId, Limit, Page, Words, piece
-from api.rule_editing import Changed
 from api.schemas import ProblemDetails
 from core import audit, registry
 from core.campus import Campus, nearest, problems_of

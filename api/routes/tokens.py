@@ -23,14 +23,16 @@ async def list_tokens(session: Reading, _caller: Administrator, after: AfterId, 
 @router.post("/tokens", status_code=201)
 async def make_token(session: Writing, caller: Administrator, now: Now, said: TokenSaid) -> TokenMade:
     """Make a token. Its text is in this answer and nowhere else."""
-    text, row = await access.new_token(session, name=said.name, role=said.role, now=now, expires_at=said.expires_at)
+    text, row = await access.new_token(
+        session, name=said.name, role=said.role, now=now, expires_at=said.expires_at, campuses=said.campuses
+    )
     await audit.record(
         session,
         at=now,
         actor=caller.actor,
         action="token.create",
         subject=f"token:{row.id}",
-        detail={"name": row.name, "role": row.role},
+        detail={"name": row.name, "role": row.role, "campuses": row.campuses},
     )
     return TokenMade(**TokenShown.model_validate(row, from_attributes=True).model_dump(), token=text)
 

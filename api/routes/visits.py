@@ -1,42 +1,101 @@
-"""The visits of a campus: who is expected, held, in, out or turned away."""
+"""The visits of a campus, and the roster: who is here, for the desk and for a count outside."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query
-from sqlalchemy import select
+from sqlalchemy import Text, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
 
-from api.deps import OnCampus, Reader, Reading
+from api.csv_sheets import MOST_ROWS, SHEET, WantsSheet, sheet
+from api.deps import Now, Reader, Reading
 from api.listing import AfterKey, Limit, Page, piece
+from api.private import Eyes, WithEyes, is_private, without_details
+from api.reference_schemas import HereShown, RosterShown
+from api.registry_editing import Described
+from api.routes.gatherings import gatherings
 from api.schemas import VisitShown
 from core.facts import VisitFacts, VisitState
 from core.state import FactsRow
 
 router = APIRouter(tags=["visits"])
+COLUMNS: Final = ("id", "name", "type", "host", "zone", "badge", "state", "state_at", "expected_out", "checked_out_by")
+UNVERIFIED_FOR: Final = timedelta(hours=24)
+"""How long whoever was signed out by the clock alone may still be here."""
 
 
-@router.get("/campuses/{c}/visits")
+@router.get("/campuses/{c}/visits", response_model=Page[VisitShown], responses=SHEET)
 async def list_visits(
-    campus: OnCampus,
+    campus: Described,
     session: Reading,
     _caller: Reader,
+    eyes: WithEyes,
     after: AfterKey,
+    as_sheet: WantsSheet,
     state: Annotated[VisitState | None, Query(description="Only the visits in this state.")] = None,
     limit: Limit = 100,
-) -> Page[VisitShown]:
-    """Return visits, in the order of their ids."""
+) -> Page[VisitShown] | Response:
+    """Return visits, in the order of their ids. Details that touch the watch list or a student take a purpose."""
     query = select(FactsRow).where(FactsRow.campus == campus.id, FactsRow.entity == "visit")
     if state:
         query = query.where(FactsRow.level == state)
     if after is not None:
         query = query.where(FactsRow.id > after)
+    limit = MOST_ROWS if as_sheet else limit
     rows = (await session.execute(query.order_by(FactsRow.id).limit(limit + 1))).scalars().all()
     shown, following = piece(rows, limit, lambda row: row.id)
-    return Page(items=[_shown(row) for row in shown], next=following)
+    told = await _told(shown, eyes, campus.id)
+    if as_sheet:
+        return sheet(f"visits-{campus.id}", COLUMNS, told, following)
+    return Page(items=[VisitShown.model_validate(each) for each in told], next=following)
 
 
-def _shown(row: FactsRow) -> VisitShown:
-    facts = msgspec.json.decode(row.data, type=VisitFacts)
-    return VisitShown.model_validate(msgspec.structs.asdict(facts))
+@router.get("/campuses/{c}/roster", response_model=RosterShown, responses=SHEET)
+async def show_roster(
+    campus: Described,
+    session: Reading,
+    _caller: Reader,
+    eyes: WithEyes,
+    now: Now,
+    after: AfterKey,
+    as_sheet: WantsSheet,
+    limit: Limit = 500,
+) -> RosterShown | Response:
+    """Return who is here: whoever is in or held, and whoever was signed out within a day by the clock alone."""
+    limit = MOST_ROWS if as_sheet else limit
+    rows = await _here(session, campus.id, now, after, limit + 1)
+    shown, following = piece(rows, limit, lambda row: row.id)
+    told = [each | {"unverified": each["state"] == "out"} for each in await _told(shown, eyes, campus.id)]
+    if as_sheet:
+        return sheet(f"roster-{campus.id}", (*COLUMNS, "unverified"), told, following)
+    items = [HereShown.model_validate(each) for each in told]
+    on = await gatherings(session, campus, now)
+    return RosterShown(campus=campus.id, at=now, items=items, next=following, gatherings=on)
+
+
+async def _here(session: AsyncSession, campus: str, now: datetime, after: str | None, limit: int) -> list[FactsRow]:
+    lately = and_(
+        FactsRow.level == "out",
+        FactsRow.heard_at >= now - UNVERIFIED_FOR,
+        FactsRow.data.cast(Text).contains('"checked_out_by":"auto"', autoescape=True),
+    )
+    query = (
+        select(FactsRow)
+        .where(FactsRow.campus == campus, FactsRow.entity == "visit")
+        .where(or_(FactsRow.level.in_(("in", "held")), lately))
+    )
+    if after is not None:
+        query = query.where(FactsRow.id > after)
+    return list((await session.execute(query.order_by(FactsRow.id).limit(limit))).scalars())
+
+
+async def _told(rows: Sequence[FactsRow], eyes: Eyes, campus: str) -> list[dict[str, Any]]:
+    """Return visits as this caller may see them; what is seen of private details is put on record first."""
+    found = [msgspec.structs.asdict(msgspec.json.decode(row.data, type=VisitFacts)) for row in rows]
+    await eyes.saw("visits", campus, (each["id"] for each in found if is_private(each)))
+    return [without_details(each) if is_private(each) and not eyes.see else each for each in found]

@@ -8,6 +8,9 @@ import alerts.preflight
 import alerts.shelf
 import alerts.store
 import api.access
+import api.idempotency
+import api.sessions
+import api.users
 import core.audit
 import core.feed
 import core.journal

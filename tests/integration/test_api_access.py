@@ -18,6 +18,7 @@ from core.campus import Campus
 from core.clock import ManualClock
 from core.database import Database
 from core.vault import Vault
+from tests.servers import ROOT
 from tests.unit.api.house import Desk, build_house, open_desk
 
 
@@ -31,102 +32,14 @@ async def small_desk(sqlite_database: Database, clock: ManualClock, vault: Vault
     return await open_desk(*build_house(sqlite_database, clock, vault, campus))
 
 
-READ = {"viewer", "sro", "admin", "tester"}
-ANSWER = {"sro", "admin"}
-ADMIN = {"admin"}
+TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
+TEXT = (ROOT / "docs" / "security.md").read_text("utf-8")
 MATRIX: dict[tuple[str, str], set[str]] = {
-    ("GET", "/api/v1/messages"): READ,
-    ("POST", "/api/v1/messages"): {"admin", "device", "tester"},
-    ("GET", "/api/v1/quarantine"): READ,
-    ("POST", "/api/v1/quarantine/{number}/replay"): ADMIN,
-    ("POST", "/api/v1/quarantine/replay"): ADMIN,
-    ("GET", "/api/v1/mappings"): READ,
-    ("GET", "/api/v1/mappings/{name}"): READ,
-    ("PUT", "/api/v1/mappings/{name}"): ADMIN,
-    ("DELETE", "/api/v1/mappings/{name}"): ADMIN,
-    ("GET", "/api/v1/hooks"): READ,
-    ("PUT", "/api/v1/hooks/{name}"): ADMIN,
-    ("DELETE", "/api/v1/hooks/{name}"): ADMIN,
-    ("GET", "/api/v1/campuses/{c}/devices"): READ,
-    ("GET", "/api/v1/campuses/{c}/devices/proposals"): READ,
-    ("GET", "/api/v1/alerts"): READ,
-    ("GET", "/api/v1/alerts/{number}"): READ,
-    ("POST", "/api/v1/alerts/{number}/ack"): ANSWER,
-    ("POST", "/api/v1/alerts/{number}/on-scene"): ANSWER,
-    ("POST", "/api/v1/alerts/{number}/resolve"): ANSWER,
-    ("POST", "/api/v1/alerts/{number}/note"): ANSWER,
-    ("POST", "/api/v1/alerts/{number}/correct"): ANSWER,
-    ("POST", "/api/v1/alerts/{number}/hand-over"): ANSWER,
-    ("POST", "/api/v1/alerts/{number}/reopen"): ANSWER,
-    ("POST", "/api/v1/alerts/{number}/shelve"): ANSWER,
-    ("GET", "/api/v1/suppressions"): READ,
-    ("POST", "/api/v1/suppressions"): ANSWER,
-    ("POST", "/api/v1/suppressions/{number}/second"): ANSWER,
-    ("DELETE", "/api/v1/suppressions/{number}"): ANSWER,
-    ("GET", "/api/v1/exercises"): READ,
-    ("POST", "/api/v1/exercises"): {"sro", "admin", "tester"},
-    ("DELETE", "/api/v1/exercises/{number}"): {"sro", "admin", "tester"},
-    ("GET", "/api/v1/policies"): READ,
-    ("GET", "/api/v1/policies/{name}"): READ,
-    ("PUT", "/api/v1/policies/{name}"): ADMIN,
-    ("GET", "/api/v1/policies/{name}/versions"): READ,
-    ("POST", "/api/v1/policies/preview"): READ,
-    ("GET", "/api/v1/campuses/{c}/duty"): READ,
-    ("POST", "/api/v1/campuses/{c}/duty/off"): ANSWER,
-    ("GET", "/api/v1/campuses/{c}/people"): READ,
-    ("PUT", "/api/v1/campuses/{c}/people/{name}"): ADMIN,
-    ("DELETE", "/api/v1/campuses/{c}/people/{name}"): ADMIN,
-    ("GET", "/api/v1/campuses/{c}/shifts"): READ,
-    ("PUT", "/api/v1/campuses/{c}/shifts"): ADMIN,
-    ("GET", "/api/v1/campuses"): READ,
-    ("GET", "/api/v1/campuses/{c}"): READ,
-    ("GET", "/api/v1/campuses/{c}/doors"): READ,
-    ("GET", "/api/v1/campuses/{c}/state"): READ,
-    ("POST", "/api/v1/campuses/{c}/state"): {"sro", "admin", "tester"},
-    ("GET", "/api/v1/campuses/{c}/visits"): READ,
-    ("GET", "/api/v1/rules"): READ,
-    ("GET", "/api/v1/rules/lint"): READ,
-    ("POST", "/api/v1/rules/validate"): ADMIN,
-    ("POST", "/api/v1/rules/backtest"): ADMIN,
-    ("GET", "/api/v1/rules/{rule}"): READ,
-    ("PUT", "/api/v1/rules/{rule}"): ADMIN,
-    ("DELETE", "/api/v1/rules/{rule}"): ADMIN,
-    ("PATCH", "/api/v1/rules/{rule}/params"): ADMIN,
-    ("POST", "/api/v1/rules/{rule}/mode"): ADMIN,
-    ("GET", "/api/v1/rules/{rule}/versions"): READ,
-    ("POST", "/api/v1/rules/{rule}/rollback"): ADMIN,
-    ("POST", "/api/v1/rules/{rule}/overrides"): ADMIN,
-    ("DELETE", "/api/v1/rules/{rule}/overrides"): ADMIN,
-    ("GET", "/api/v1/rules/{rule}/why"): READ,
-    ("GET", "/api/v1/rules/{rule}/shadow"): READ,
-    ("GET", "/api/v1/alerts/{number}/cap"): READ,
-    ("GET", "/api/v1/alerts/{number}/evidence"): ANSWER,
-    ("GET", "/api/v1/alerts/{number}/reach"): READ,
-    ("GET", "/api/v1/audit"): ADMIN,
-    ("GET", "/api/v1/audit/verify"): ADMIN,
-    ("GET", "/api/v1/reports/kpi"): READ,
-    ("GET", "/api/v1/campuses/{c}/checks"): READ,
-    ("GET", "/api/v1/campuses/{c}/endpoints"): READ,
-    ("POST", "/api/v1/campuses/{c}/endpoints/{endpoint}/verify"): ADMIN,
-    ("GET", "/api/v1/campuses/{c}/self-tests"): READ,
-    ("POST", "/api/v1/campuses/{c}/self-tests"): ADMIN,
-    ("GET", "/api/v1/stream"): READ,
-    ("GET", "/api/v1/tokens"): ADMIN,
-    ("POST", "/api/v1/tokens"): ADMIN,
-    ("DELETE", "/api/v1/tokens/{number}"): ADMIN,
-    ("GET", "/"): READ,
-    ("POST", "/alerts/{number}/ack"): ANSWER,
-    ("POST", "/alerts/{number}/on-scene"): ANSWER,
-    ("POST", "/alerts/{number}/resolve"): ANSWER,
-    ("POST", "/logout"): set(ROLES),
+    (method, path): {role for role, mark in zip(ROLES, marks.split("|"), strict=True) if mark.strip() == "x"}
+    for method, path, marks in re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \|(.*)\|$", TEXT, re.MULTILINE)
 }
-OPEN = {
-    ("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/login", "/a/{token}", "/a/{token}/plan.png")
-} | {
-    ("POST", "/login"),
-    ("POST", "/a/{token}"),
-    ("POST", "/hooks/{name}"),  # its sender shows itself by a signature or a secret, over every byte of the body
-}
+OPEN = set(re.findall(r"^\| ([A-Z]+) \| `([^`]+)` \|$", TEXT, re.MULTILINE))
+"""What needs no sign-in: open to all, or shown by a secret in the path or a signature over the body."""
 
 
 def routes(desk: Desk) -> set[tuple[str, str]]:
@@ -146,6 +59,13 @@ def _page_routers() -> list[list[APIRoute]]:
     from api.console import pages, signing
 
     return [[route for route in room.router.routes if isinstance(route, APIRoute)] for room in (pages, signing)]
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    names = {name for path in (ROOT / "tests").rglob("test_*.py") for name in TEST.findall(path.read_text("utf-8"))}
+    told = set(re.findall(r"`(test_\w+)`", TEXT))
+    assert told <= names
+    assert len(told) > 30
 
 
 def test_the_matrix_knows_every_path(small_desk: Desk) -> None:

@@ -42,7 +42,7 @@ async def test_a_campus_never_shows_how_people_are_reached(small_desk: Desk) -> 
         assert "127.0.0.1" not in answer.text
         reyes = answer.json()["people"][0]
         assert reyes["endpoints"][0] == {"id": "reyes-phone", "url": "json://•••"}
-        assert ("Planted Secret" in answer.text) is (role in ("sro", "admin"))
+        assert "Planted Secret" not in answer.text
         assert answer.json()["watch_list"][0]["kind"] == "trespass"
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from structlog.contextvars import get_contextvars
 from structlog.testing import capture_logs
 
+from api.deps import Receipt
 from api.guards import MAX_BODY
 from api.server import create_api
 from core.campus import Campus
@@ -143,6 +145,23 @@ async def test_a_database_that_is_away_is_told_as_503(desk: Desk) -> None:
         answer = await client.post("/api/v1/messages", json={"topic": "x", "payload": {}})
     assert is_problem(answer, 503)
     assert answer.headers["Retry-After"] == "2"
+
+
+async def test_every_answer_has_the_number_that_its_lines_in_the_log_have(desk: Desk) -> None:
+    seen: list[str] = []
+
+    async def receives(_batch: list[Heard]) -> Receipt:
+        seen.append(get_contextvars()["request"])
+        return Receipt(1, 0, [])
+
+    house = replace(desk.house, receive=receives)
+    async with Desk(house, desk.corridor, create_api(house), desk.tokens).client("admin") as client:
+        headers = {"X-Request-Id": "of my own"}
+        said = {"topic": "x", "payload": {}}
+        answers = [await client.post("/api/v1/messages", json=said, headers=headers) for _ in range(2)]
+    assert [answer.headers["X-Request-Id"] for answer in answers] == seen
+    assert len(set(seen)) == 2
+    assert get_contextvars() == {}
 
 
 async def test_every_answer_is_armoured(desk: Desk) -> None:

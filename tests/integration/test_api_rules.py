@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import datetime, timedelta
@@ -409,3 +410,23 @@ async def test_every_example_of_the_page_works(admin: httpx.AsyncClient) -> None
         assert answer.status_code < 300, (path, answer.text)
         if expected:
             assert answer.json() == json.loads(expected)
+
+
+async def test_a_hundred_editors_of_one_rule_lose_nothing(desk: Desk, admin: httpx.AsyncClient) -> None:
+    path = "rules/held"
+    await put(admin)
+    before = await admin.get(path)
+    version, tag = before.json()["version"], before.headers["ETag"]
+    first = await asyncio.gather(
+        *(
+            admin.patch(f"{path}/params", json={"hold": f"{61 + number}s"}, headers={"If-Match": tag})
+            for number in range(100)
+        )
+    )
+    statuses = sorted(answer.status_code for answer in first)
+    applied = [answer for answer in first if answer.status_code == 200]
+    assert statuses == [200] + [412] * 99
+    assert [answer.json()["version"] for answer in applied] == [version + 1]
+    now = await admin.get(path)
+    assert now.json()["version"] == version + 1
+    assert len((await admin.get(f"{path}/versions")).json()["items"]) == version + 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ def test_help_names_every_command(service: servers.Service) -> None:
         "doctor",
         "db",
         "token",
+        "user",
         "audit",
         "schema",
     ):
@@ -297,3 +300,48 @@ def test_load_keeps_device_mappings_and_a_second_load_changes_nothing(service: s
     assert "zigbee2mqtt-contact" not in second.stdout
     assert not first.stderr
     assert not second.stderr
+
+
+def run_with(service: servers.Service, said: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", *words],
+        cwd=service.folder,
+        env=service.environment,
+        input=said,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(300)
+def test_the_first_administrator_is_made_on_the_command_line(service: servers.Service) -> None:
+    words = ("user", "add", "--name", "Okafor", "--role", "admin")
+    weak = run_with(service, "password1234\n", *words)
+    assert weak.returncode == 2
+    assert lines(weak.stderr) == ["--password: is easy to guess; take four words that nobody would put together"]
+    assert lines(run_with(service, "the tall grey heron\n", *words).stdout) == ["okafor may sign in as admin"]
+    last = service.command("user", "disable", "okafor", check=False)
+    assert last.returncode == 1
+    assert "last administrator" in last.stderr
+    reset = run_with(service, "seven lamps over the canal\n", "user", "password", "okafor")
+    assert lines(reset.stdout) == ["okafor has another password; no code is asked for"]
+
+
+@pytest.mark.timeout(300)
+def test_a_user_of_the_provider_has_no_password_and_can_be_switched_off(service: servers.Service) -> None:
+    reyes = ("--name", "reyes@district.example", "--role", "sro")
+    service.command("user", "add", *reyes, "--campus", "a", "--no-password")
+    assert lines(service.command("user", "list").stdout) == ["reyes@district.example  sro  only a  no password"]
+    service.command("user", "disable", "reyes@district.example")
+    assert "switched off" in service.command("user", "list").stdout
+    assert lines(service.command("audit", "verify").stdout)[0].startswith("the chain is whole")
+
+
+def test_a_token_has_an_end_and_its_campuses(service: servers.Service) -> None:
+    words = ("token", "create", "--name", "Gate B", "--role", "device")
+    made = service.command(*words, "--campus", "lincoln", "--expires", "30d").stdout
+    assert made.startswith("hw_")
+    wrong = service.command(*words, "--expires", "soon", check=False)
+    assert wrong.returncode == 2
+    assert lines(wrong.stderr) == ["--expires: write it like 30d or 2027-06-30T00:00:00Z"]

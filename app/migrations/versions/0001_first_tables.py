@@ -248,6 +248,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_hooks")),
     )
     op.create_table(
+        "idempotency",
+        sa.Column("caller", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("request", sa.String(), nullable=False),
+        sa.Column("answer", sa.String(), nullable=True),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("caller", "key", name=op.f("pk_idempotency")),
+    )
+    with op.batch_alter_table("idempotency", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_at"), ["at"], unique=False)
+
+    op.create_table(
         "link_tokens",
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("alert", sa.Integer(), nullable=False),
@@ -376,6 +388,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_rules_revision"), ["revision"], unique=False)
 
     op.create_table(
+        "sessions",
+        sa.Column("id", BigId, autoincrement=True, nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("owner", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("until", UtcTime(), nullable=False),
+        sa.Column("ended_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
+        sa.UniqueConstraint("hash", name=op.f("uq_sessions_hash")),
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sessions_until"), ["until"], unique=False)
+
+    op.create_table(
         "shadow_findings",
         sa.Column("id", BigId, autoincrement=True, nullable=False),
         sa.Column("campus", sa.String(), nullable=False),
@@ -429,6 +458,7 @@ def upgrade() -> None:
         sa.Column("id", BigId, autoincrement=True, nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
+        sa.Column("campuses", Json, nullable=True),
         sa.Column("hash", sa.String(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.Column("expires_at", UtcTime(), nullable=True),
@@ -436,6 +466,22 @@ def upgrade() -> None:
         sa.Column("revoked_at", UtcTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
         sa.UniqueConstraint("hash", name=op.f("uq_tokens_hash")),
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", BigId, autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("campuses", Json, nullable=True),
+        sa.Column("password", sa.String(), nullable=True),
+        sa.Column("totp", sa.String(), nullable=True),
+        sa.Column("totp_used", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.Column("last_used_at", UtcTime(), nullable=True),
+        sa.Column("disabled_at", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("name", name=op.f("uq_users_name")),
     )
     op.create_table(
         "alert_events",
@@ -507,6 +553,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_alert_events_alert"))
 
     op.drop_table("alert_events")
+    op.drop_table("users")
     op.drop_table("tokens")
     with op.batch_alter_table("suppressions", schema=None) as batch_op:
         batch_op.drop_index(
@@ -520,6 +567,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_shadow_findings_campus_rule_id"))
 
     op.drop_table("shadow_findings")
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sessions_until"))
+
+    op.drop_table("sessions")
     with op.batch_alter_table("rules", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_rules_revision"))
 
@@ -551,6 +602,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_link_tokens_alert"))
 
     op.drop_table("link_tokens")
+    with op.batch_alter_table("idempotency", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_idempotency_at"))
+
+    op.drop_table("idempotency")
     op.drop_table("hooks")
     with op.batch_alter_table("feed", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_feed_at"))

@@ -14,9 +14,10 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from api import access
+from api.attempts import Rates
 from api.deps import Health, House, Part, Receipt
 from api.server import create_api
-from core import feed, journal, state
+from core import feed, journal, registry, state
 from core.campus import Campus
 from core.clock import Clock
 from core.database import Database
@@ -102,6 +103,7 @@ def build_house(
         health=health,
         campuses=lambda: known,
         metrics=CollectorRegistry(),
+        rates=Rates(a_second=1e9),
     )
     corridor.committed = house.news.set
     return house, corridor
@@ -153,6 +155,8 @@ class Desk:
 
 async def open_desk(house: House, corridor: Corridor) -> Desk:
     async with house.database.transaction() as session:
+        for campus in house.campuses().values():
+            await registry.save(session, house.vault, campus, now=house.clock.now(), by="the test")
         tokens = {
             role: await access.create_token(session, name=f"the {role}", role=role, now=house.clock.now())
             for role in access.ROLES
