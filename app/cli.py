@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -37,6 +37,8 @@ cli.add_typer(db, name="db")
 cli.add_typer(token, name="token")
 cli.add_typer(user, name="user")
 cli.add_typer(audit, name="audit")
+BadUsage = cast("type[typer.BadParameter]", typer.BadParameter.__bases__[0])
+"""Any wrong use of the command line; typer has no public name for it."""
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -47,7 +49,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 def main() -> None:
     """Run the command line; every error of ours becomes lines on stderr and an exit status, never a traceback."""
     try:
-        cli()
+        status = cli(prog_name="hallwatch", standalone_mode=False)
+    except BadUsage as wrong:
+        _tell_usage(wrong)
+        sys.exit(wrong.exit_code)
     except BadInput as bad:
         for problem in bad.problems:
             print(problem, file=sys.stderr)
@@ -57,8 +62,21 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except typer.Abort:
+        sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _tell_usage(wrong: typer.BadParameter) -> None:
+    said = wrong.format_message()
+    command = wrong.ctx.command_path if wrong.ctx else "hallwatch"
+    if len(said.splitlines()) > 1:
+        # No word at all is no mistake: it asks what there is.
+        print(said, file=sys.stderr)
+    else:
+        print(f"{command}: {said.rstrip('.')}; see {command} --help", file=sys.stderr)
 
 
 def _run(work: Coroutine[Any, Any, int]) -> None:

@@ -55,6 +55,21 @@ def test_help_names_every_command(service: servers.Service) -> None:
         assert f" {name} " in said
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("replay",), "hallwatch replay: Missing argument 'MESSAGES.jsonl'; see hallwatch replay --help"),
+        (("chek",), "hallwatch: No such command 'chek'. Did you mean 'check', 'schema'?; see hallwatch --help"),
+        (("check", "--foo", "."), "hallwatch check: No such option: --foo; see hallwatch check --help"),
+    ],
+)
+def test_a_wrong_use_is_told_in_one_line(service: servers.Service, words: tuple[str, ...], said: str) -> None:
+    answer = service.command(*words, check=False)
+    assert answer.returncode == 2
+    assert lines(answer.stderr) == [said]
+    assert answer.stdout == ""
+
+
 def test_check_says_fine_and_runs_what_is_inside(service: servers.Service, campus_file: Path) -> None:
     shipped = servers.ROOT / "rules" / "protocols"
     said = service.command("check", str(campus_file), str(shipped), str(servers.ROOT / "ingest" / "mappings"))
