@@ -177,24 +177,24 @@ class DoorMessage(Message, frozen=True, kw_only=True, omit_defaults=True):
     def tell(self, facts: Facts) -> Facts:
         """Return the facts of the door or of its device as they are after this message."""
         if isinstance(facts, DoorFacts):
-            return self.tell_door(replace(facts, heard_at=latest(facts.heard_at, self.at)))
+            return replace(facts, heard_at=latest(facts.heard_at, self.at), **self.told_of(facts))
         assert isinstance(facts, DeviceFacts)
         return _device_health(facts, self, self.battery_pct, self.battery_low, self.tamper)
 
-    def tell_door(self, facts: DoorFacts) -> DoorFacts:
-        """Return the door's facts as they are after this message."""
-        return facts
+    def told_of(self, facts: DoorFacts) -> dict[str, Any]:
+        """Return what this message changes of the door's facts."""
+        return {}
 
 
 class _DoorPosition(DoorMessage, frozen=True, kw_only=True, omit_defaults=True):
     level: ClassVar[str] = "position"
     position: ClassVar[Position]
 
-    def tell_door(self, facts: DoorFacts) -> DoorFacts:
+    def told_of(self, facts: DoorFacts) -> dict[str, Any]:
         if not newer(self.at, facts.position_heard_at):
-            return facts
+            return {}
         since = facts.position_at if facts.position == self.position else self.at
-        return replace(facts, position=self.position, position_at=since, position_heard_at=self.at)
+        return {"position": self.position, "position_at": since, "position_heard_at": self.at}
 
 
 class DoorOpened(_DoorPosition, frozen=True, kw_only=True, omit_defaults=True):
@@ -219,11 +219,11 @@ class _DoorLock(DoorMessage, frozen=True, kw_only=True, omit_defaults=True):
     level: ClassVar[str] = "lock"
     lock: ClassVar[Lock]
 
-    def tell_door(self, facts: DoorFacts) -> DoorFacts:
+    def told_of(self, facts: DoorFacts) -> dict[str, Any]:
         if not newer(self.at, facts.lock_heard_at):
-            return facts
+            return {}
         since = facts.lock_at if facts.lock == self.lock else self.at
-        return replace(facts, lock=self.lock, lock_at=since, lock_heard_at=self.at)
+        return {"lock": self.lock, "lock_at": since, "lock_heard_at": self.at}
 
 
 class DoorLocked(_DoorLock, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,12 +5,12 @@ Pure: the engine judges over it, replay drives it, `core.state` writes what chan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from core.campus import Campus
-from core.facts import FACTS, CampusFacts, DeviceFacts, DoorFacts, Facts
+from core.facts import FACTS, CampusFacts, CampusState, DeviceFacts, DoorFacts, Facts
 from core.messages import Message
 from core.silence import Silence
 
@@ -29,6 +29,7 @@ class World:
         self.campus = campus
         self._facts: dict[str, dict[str, Facts]] = {entity: {} for entity in FACTS}
         self._open: set[str] = set()
+        self._state: CampusState | None = None
         self._silence = Silence()
         self._changed: set[tuple[str, str]] = set()
         self._moved: set[tuple[str, str]] = set()
@@ -58,9 +59,7 @@ class World:
     @property
     def state(self) -> str:
         """The campus's state of the Standard Response Protocol."""
-        facts = self._facts["campus"].get(self.campus.id)
-        told = facts.state if isinstance(facts, CampusFacts) else None
-        return told or self.campus.campus.state
+        return self._state or self.campus.campus.state
 
     def apply(self, message: Message) -> bool:
         """Take a message in; return whether it is an edge: a change of the level its kind speaks of, or an event.
@@ -69,8 +68,11 @@ class World:
         """
         return self.take_in(message)[0]
 
-    def take_in(self, message: Message) -> tuple[bool, list[Told]]:
-        """Take a message in; return whether it is an edge, and what it told."""
+    def take_in(self, message: Message, elsewhere: Sequence[Told] = ()) -> tuple[bool, list[Told]]:
+        """Take a message in; return whether it is an edge, and what it told.
+
+        `elsewhere`: what it has told another world. Where this one knew the very same before, it is the same after.
+        """
         edge = not message.level and not message.initial
         told: list[Told] = []
         for place in message.tells():
@@ -81,7 +83,8 @@ class World:
             before = family.get(key)
             if before is None:
                 before = FACTS[entity](id=key)
-            after = message.tell(before)
+            there = elsewhere[len(told)] if elsewhere else None
+            after = there[2] if there is not None and there[1] is before else message.tell(before)
             if after is before or after == before:
                 told.append((place, before, before))
                 continue
@@ -100,6 +103,8 @@ class World:
             (self._open.add if facts.position == "open" else self._open.discard)(facts.id)
         elif isinstance(facts, DeviceFacts):
             self._silence.heard(facts.id)
+        elif isinstance(facts, CampusFacts) and facts.id == self.campus.id:
+            self._state = facts.state
 
     def restore(self, facts: Iterable[Facts]) -> None:
         """Take facts back from the store, as they were written."""

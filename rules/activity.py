@@ -13,13 +13,14 @@ def read_activity(active: Active | None, entity: str) -> Callable[[Scene], bool]
     if active is None:
         return _always
 
+    calendar, invert, states, during = active.calendar, active.invert, active.campus_state, active.during
+
     def is_active(scene: Scene) -> bool:
-        calendar, campus = active.calendar, scene.campus
-        if calendar is not None and campus.local_calendar.is_in(calendar, scene.at) == active.invert:
+        if calendar is not None and scene.campus.local_calendar.is_in(calendar, scene.at) == invert:
             return False
-        if active.campus_state and scene.world.state not in active.campus_state:
+        if states and scene.world.state not in states:
             return False
-        return active.during is None or _during_gathering(scene, entity)
+        return during is None or _during_gathering(scene, entity)
 
     return is_active
 

@@ -11,9 +11,8 @@ of time at which it is found, so that it does not matter in which steps time goe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -23,14 +22,12 @@ from core.findings import Finding
 from core.messages import Exercise, Message
 from core.world import World
 from rules.echo import Echo
-from rules.judge import Judge
+from rules.judge import MOMENT, Judge
 from rules.overlay import Overlay
 from rules.report import LATE_AFTER
 from rules.runnable import Rule
 from rules.saved import Changes, Saved
 from rules.spell import KeyState
-
-_MOMENT: Final = timedelta(microseconds=1)
 
 
 class Engine:
@@ -77,7 +74,7 @@ class Engine:
             waits += [overlay.judge.next_due, overlay.ends_at]
         first = min((each for each in waits if each is not None), default=None)
         # What was overdue from the start is done as soon as time goes on at all.
-        return None if first is None else max(first, self.watermark + _MOMENT)
+        return None if first is None else max(first, self.watermark + MOMENT)
 
     @property
     def health(self) -> dict[str, str]:
@@ -95,19 +92,29 @@ class Engine:
         if message.exercise != "live":
             return self._overlay_of(message).judge.accept(message)
         self._alive_at = max(self._alive_at, message.received_at)
-        return self._heard_by_itself(self._live.accept(message), lambda judge: judge.accept(message))
+        found = self._live.accept(message)
+        if not found and not self._overlays:
+            return found
+        return self._heard_by_itself(found, lambda judge: judge.accept(message))
 
     def advance(self, watermark: datetime) -> list[Finding]:
         """Let event time go on to `watermark`; return what that begins or ends. Time never goes back."""
         found: list[Finding] = []
-        # Instant for instant: what is found live must be known to an exercise, and to who counts it, when they look.
-        while (self._overlays or self._echo.is_heard) and (due := self.next_due) is not None and due < watermark:
+        # What is found live must be known to an exercise, and to who counts it, when they look: an exercise goes along
+        # instant for instant, and without one it is enough to stop wherever something is found.
+        while self._overlays and (due := self.next_due) is not None and due < watermark:
             found += self._advance(due)
-        return found + self._advance(watermark)
+        while True:
+            found += self._advance(watermark, pausing=self._echo.is_heard and not self._overlays)
+            if self._live.watermark >= watermark:
+                return found
 
-    def _advance(self, to: datetime) -> list[Finding]:
+    def _advance(self, to: datetime, *, pausing: bool = False) -> list[Finding]:
         self._alive_at = max(self._alive_at, to)
-        found = self._heard_by_itself(self._live.advance(to), lambda judge: judge.advance(to))
+        found = self._live.advance(to, pausing=pausing)
+        if not found and not self._overlays:
+            return found
+        found = self._heard_by_itself(found, lambda judge: judge.advance(to))
         for kind, overlay in list(self._overlays.items()):
             if overlay.ends_at <= to:
                 found += overlay.judge.finish(overlay.ends_at, overlay.why_it_ends)

@@ -21,19 +21,21 @@ from core.campus import Campus
 from core.facts import FACTS, Facts
 from core.findings import Finding
 from core.messages import Exercise, Message
-from core.world import World
+from core.world import Told, World
 from rules.document import Mode
 from rules.language.scene import Scene
-from rules.operators.moment import Evidence, Moment
-from rules.plan import Index, Plan, lay_out
+from rules.operators.moment import Evidence, Moment, News
+from rules.plan import Index, Look, Plan, lay_out
 from rules.report import report
 from rules.runnable import Rule
 from rules.saved import Changes, Position, Saved, SavedState, SettledFacts, read_state, write_state
 from rules.spell import Action, KeyState, Signal, close, turn
-from rules.timetable import Timer, Timetable, What
+from rules.timetable import NEVER, SWEEP, WAKE, Timer, Timetable
 
 FORGET_VISITS: Final = timedelta(days=7)
 """So long after its last message a visit that has ended is forgotten here; the journal and the state rows keep it."""
+MOMENT: Final = timedelta(microseconds=1)
+"""The shortest time there is."""
 _BLANK: Final = KeyState()
 
 
@@ -61,10 +63,11 @@ class Judge:
         self._is_live = is_live
         self.now = World(campus)
         self._settled = World(campus)
-        self._last: dict[tuple[str, str], Evidence] = {}
+        self._last: dict[tuple[str, str], tuple[Evidence, ...]] = {}
+        """The latest message of each thing that told something new."""
         self._watermark = self._started = self._since = started
         self._blind_until = started
-        self._buffer: list[tuple[datetime, str, int, int, Message]] = []
+        self._buffer: list[tuple[datetime, str, int, int, Message, Sequence[Told]]] = []
         self._arrivals = 0
         self._found: list[Finding] = []
         self._dirty: set[tuple[str, str]] = set()
@@ -94,8 +97,8 @@ class Judge:
     @property
     def next_due(self) -> datetime | None:
         """The next instant that the watermark must pass for something to happen; None: nothing waits."""
-        waits = [self._buffer[0][0] if self._buffer else None, self._timetable.next_at]
-        return min((each for each in waits if each is not None), default=None)
+        due = min(self._buffer[0][0] if self._buffer else NEVER, self._timetable.next_at)
+        return None if due is NEVER else due
 
     @property
     def health(self) -> dict[str, str]:
@@ -105,173 +108,149 @@ class Judge:
     # ---------------------------------------------------------------------------------------- messages and time
     def accept(self, message: Message) -> list[Finding]:
         """Take a new message in; return the findings that begin or end by it at once."""
-        known = max(message.at, self._watermark, self._blind_until)
-        self._tell(message, known, self.now, self._on_arrival)
+        edge, told = self.now.take_in(message)
+        looks = self._on_arrival.looks(message, told, edge=edge)
+        if looks:
+            self._look(looks, self._news(message, edge=edge))
         if message.at <= self._watermark:
-            self._settle(message)
+            self._settle(message, told)
             self._run(self._watermark)
         else:
-            self._await(message)
+            self._await(message, told)
         return self._take_found()
 
-    def advance(self, watermark: datetime) -> list[Finding]:
-        """Let event time go on to `watermark`; return what that begins or ends. Time never goes back."""
-        if watermark > self._watermark:
-            self._run(watermark)
+    def advance(self, watermark: datetime, *, pausing: bool = False) -> list[Finding]:
+        """Let event time go on to `watermark`; return what that begins or ends. Time never goes back.
+
+        With `pausing` it goes no further than to the instant at which something is found.
+        """
+        if watermark > self._watermark and self._run(watermark, pausing=pausing):
             self._watermark = watermark
         return self._take_found()
 
-    def _await(self, message: Message) -> None:
+    def _await(self, message: Message, told: Sequence[Told]) -> None:
         self._arrivals += 1
         order = -1 if message.seq is None else message.seq
-        heapq.heappush(self._buffer, (message.at, message.source, order, self._arrivals, message))
+        heapq.heappush(self._buffer, (message.at, message.source, order, self._arrivals, message, told))
 
-    def _run(self, until: datetime) -> None:
+    def _run(self, until: datetime, *, pausing: bool = False) -> bool:
+        """Do everything up to `until`; return False where it has paused before."""
+        buffer, timetable = self._buffer, self._timetable
+        # What was overdue from the start is done as soon as time goes on at all.
+        at_least = self._watermark + MOMENT
         while True:
-            told = self._buffer[0][0] if self._buffer and self._buffer[0][0] <= until else None
-            timer = self._timetable.next_at
-            if told is not None and (timer is None or told <= timer):
-                message = heapq.heappop(self._buffer)[-1]
-                self._watermark = max(self._watermark, message.at)
-                self._settle(message)
-            elif timer is not None and timer <= until:
-                self._watermark = max(self._watermark, timer)
-                self._ring(self._timetable.pop())
+            told = buffer[0][0] if buffer else NEVER
+            timer = timetable.next_at
+            is_told = told <= timer
+            at = told if is_told else timer
+            if self._found and pausing and at > max(self._watermark, at_least):
+                self._watermark = max(self._watermark, at_least)
+                return False
+            if at > until:
+                return True
+            if at > self._watermark:
+                self._watermark = at
+            if is_told:
+                self._settle(*heapq.heappop(buffer)[-2:])
             else:
-                return
+                self._ring(timetable.pop())
 
-    def _settle(self, message: Message) -> None:
-        known = max(message.at, self._watermark, self._blind_until)
-        self._tell(message, known, self._settled, self._in_order)
+    def _settle(self, message: Message, told_now: Sequence[Told]) -> None:
+        edge, told = self._settled.take_in(message, told_now)
+        news = self._news(message, edge=edge)
+        if edge and message.about in FACTS:
+            place = (message.about, message.key)
+            self._last[place] = news.evidence
+            self._told.add(place)
+        self._look(self._in_order.looks(message, told, edge=edge), news)
 
-    def _tell(self, message: Message, known: datetime, world: World, index: Index) -> None:
-        edge, told = world.take_in(message)
-        if edge and world is self._settled and message.about in FACTS:
-            self._last[message.about, message.key] = Evidence.of(message)
-            self._told.add((message.about, message.key))
-        heard: set[tuple[Plan, str]] = set()
-        for plan, key in index.hearers(message):
-            if edge or plan.rule.operator.repeats:
-                heard.add((plan, key))
-                self._turn(plan, key, "accept", message.at, known, message, edge=edge)
-        for each in told:
-            for plan, key in index.watchers(each, heard):
-                self._turn(plan, key, "judge", message.at, known, message, edge=edge)
+    def _news(self, message: Message, *, edge: bool) -> News:
+        return News.of(message, max(message.at, self._watermark, self._blind_until), edge=edge)
 
-    def _turn(
-        self,
-        plan: Plan,
-        key: str,
-        action: Action,
-        at: datetime,
-        known: datetime,
-        message: Message | None = None,
-        *,
-        edge: bool = False,
-    ) -> None:
+    def _look(self, looks: Iterable[Look], news: News) -> None:
+        for plan, key, action in looks:
+            self._turn(plan, key, action, news)
+
+    def _turn(self, plan: Plan, key: str, action: Action, news: News) -> None:
         if plan.aside:
             return
         before = plan.states.get(key, _BLANK)
+        if before is _BLANK and plan.by_time_alone and news.message is not None and news.known <= news.at:
+            return
         try:
-            after = self._judged(plan, key, before, action, at, known, message, edge)
+            scene, mode = plan.scene(key, news.at, self._since)
+            if before is _BLANK and action == "judge" and plan.rule.operator.is_idle(scene):
+                after = before
+            else:
+                moment = self._moment(plan.rule, scene, mode, news)
+                after, signals = turn(plan.rule, before, moment, action)
+                if signals:
+                    self._say(plan, key, signals, moment)
             changed = after is not before and after != before
             if action == "wake" and not changed:
-                raise RuntimeError(f"{plan.rule.operator.name} was woken at {at} and did nothing")
+                raise RuntimeError(f"{plan.rule.operator.name} was woken at {news.at} and did nothing")
         except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
             plan.aside = f"{type(error).__name__}: {error}"
             return
         if changed:
             self._remember(plan, key, after)
-            self._timetable.wake(plan, key, after)
-        if known > at and action != "wake" and plan.rule.pace:
+        if news.known > news.at and action != "wake" and plan.rule.pace:
             # Late news is judged at its own time, and then at every opening and closing it has missed since.
-            self._timetable.look(plan, at, key=key, until=self._watermark)
-
-    def _judged(
-        self,
-        plan: Plan,
-        key: str,
-        before: KeyState,
-        action: Action,
-        at: datetime,
-        known: datetime,
-        message: Message | None,
-        edge: bool,
-    ) -> KeyState:
-        scene, mode = self._scene(plan, key, at)
-        if before is _BLANK and action == "judge" and plan.rule.operator.is_idle(scene, message):
-            return before
-        moment = self._moment(plan, scene, mode, known, message, edge)
-        after, signals = turn(plan.rule, before, moment, action)
-        if signals:
-            self._say(plan, key, signals, moment)
-        return after
+            self._timetable.look(plan, news.at, key=key, until=self._watermark)
 
     def _say(self, plan: Plan, key: str, signals: Iterable[Signal], moment: Moment) -> None:
         # Of an exercise only what is its own: the rest is live, and said already.
         own = [each for each in signals if each.spell.exercise == self.exercise]
         self._found += [report(plan.rule, key, each, moment.scene, moment.known) for each in own]
 
-    def _scene(self, plan: Plan, key: str, at: datetime) -> tuple[Scene, Mode]:
-        rule = plan.rule
-        world = self.now if plan.on_arrival else self._settled
-        scene = Scene(self.campus, world, at, rule.entity, key, rule.params, self._since, None, None, None, plan.note)
-        mode = rule.mode
-        if plan.keys is None and rule.exemptions:
-            scene.params, mode = rule.settings(scene)
-        elif key in plan.exemptions:
-            scene.params, mode = rule.settings(scene, plan.exemptions[key])
-        return scene, mode
-
-    def _moment(
-        self, plan: Plan, scene: Scene, mode: Mode, known: datetime, message: Message | None, edge: bool
-    ) -> Moment:
-        rule = plan.rule
+    def _moment(self, rule: Rule, scene: Scene, mode: Mode, news: News) -> Moment:
         live = self._is_live is None or self._is_live(rule.id, scene.key)
         exercise: Exercise = "live" if live else self.exercise
-        last = self._last.get((rule.entity, scene.key))
-        return Moment(scene.at, known, scene, rule.frame, mode, message, edge, last, exercise)
+        evidence = news.evidence or self._last.get((rule.entity, scene.key), ())
+        return Moment(news.at, news.known, scene, rule.frame, mode, news.message, news.edge, evidence, exercise)
 
     def _outside(self, plan: Plan, key: str, at: datetime) -> Moment:
         """Return the moment of an end from outside: nobody has said anything."""
-        scene, mode = self._scene(plan, key, at)
-        return self._moment(plan, scene, mode, at, None, False)
+        scene, mode = plan.scene(key, at, self._since)
+        # Of a plan that is given up: the campus may have changed since it was laid out.
+        scene.campus = self.campus
+        return self._moment(plan.rule, scene, mode, News(at, at))
 
     def _remember(self, plan: Plan, key: str, state: KeyState) -> None:
         states = plan.states
-        if state.is_blank:
+        if state.memo is None and state.spell is None:
             self._keys -= states.pop(key, None) is not None
-        elif key in states:
-            states[key] = state
-        elif self._keys >= self.max_keys:
+        elif key not in states and self._keys >= self.max_keys:
             plan.note(f"more than {self.max_keys} keys at once; some were not taken up")
             return
         else:
-            self._keys += 1
+            self._keys += key not in states
             states[key] = state
+            self._timetable.wake(plan, key, state)
         self._dirty.add((plan.rule.id, key))
 
     # --------------------------------------------------------------------------------------------------- timers
     def _ring(self, timer: Timer) -> None:
-        plan = self._plans.get(timer.rule)
-        known = max(timer.at, self._watermark, self._blind_until)
-        if timer.what is What.SWEEP:
-            self._sweep(timer.at)
-        elif plan is None:
+        at, what, rule, key = timer
+        if what is SWEEP:
+            self._sweep(at)
             return
-        elif timer.what is What.WAKE:
-            if self._timetable.is_due(plan, timer):
-                self._turn(plan, timer.key, "wake", timer.at, known)
-        elif timer.key:
-            self._turn(plan, timer.key, "judge", timer.at, known)
+        plan = self._plans.get(rule)
+        if plan is None or (what is WAKE and not self._timetable.is_due(plan, key, at)):
+            return
+        news = News(at, max(at, self._watermark, self._blind_until))
+        if what is WAKE:
+            self._turn(plan, key, "wake", news)
+        elif key:
+            self._turn(plan, key, "judge", news)
         else:
-            for key in plan.live_keys(self._settled):
-                self._judge(plan, key, timer.at, known)
-            self._timetable.look(plan, timer.at)
+            for each in plan.live_keys(self._settled):
+                self._judge(plan, each, news)
+            self._timetable.look(plan, at)
 
-    def _judge(self, plan: Plan, key: str, at: datetime, known: datetime) -> None:
+    def _judge(self, plan: Plan, key: str, news: News) -> None:
         if self._in_order.concerns(plan, key):
-            self._turn(plan, key, "judge", at, known)
+            self._turn(plan, key, "judge", news)
 
     def _start_timers(self) -> None:
         self._timetable = Timetable(self.campus)
@@ -345,15 +324,18 @@ class Judge:
             plan = self._plans.get(rule)
             if plan is not None and plan.rule.watches and not plan.on_arrival:
                 for key in plan.live_keys(self._settled):
-                    self._judge(plan, key, self._watermark, self._watermark)
+                    self._judge(plan, key, News(self._watermark, self._watermark))
 
     def _lay_out(self, rules: Sequence[Rule]) -> None:
         running = sorted((rule for rule in rules if rule.mode != "disabled"), key=lambda rule: rule.id)
-        self._plans = {rule.id: lay_out(rule, self.campus, self._settled) for rule in running}
+        self._plans = {rule.id: lay_out(rule, self.campus, self._world_of(rule)) for rule in running}
         plans = self._plans.values()
         self._shapes = {rule: plan.shape for rule, plan in self._plans.items()}
         self._on_arrival = Index((p for p in plans if p.on_arrival), self.campus, self.now)
         self._in_order = Index((p for p in plans if not p.on_arrival), self.campus, self._settled)
+
+    def _world_of(self, rule: Rule) -> World:
+        return self.now if rule.operator.on_arrival else self._settled
 
     # ------------------------------------------------------------------------------------------- down and up again
     def changes(self, alive_at: datetime) -> Changes:
@@ -395,7 +377,7 @@ class Judge:
     @property
     def pending(self) -> list[Message]:
         """The messages heard that lie beyond the watermark, in the order of their arrival."""
-        return [entry[-1] for entry in sorted(self._buffer, key=lambda entry: entry[3])]
+        return [entry[4] for entry in sorted(self._buffer, key=lambda entry: entry[3])]
 
     def _position(self, alive_at: datetime) -> Position:
         return Position(
@@ -408,7 +390,8 @@ class Judge:
 
     def _settled_facts(self, entity: str, key: str) -> SettledFacts:
         facts = self._settled.get(entity, key)
-        return SettledFacts(entity=entity, id=key, facts=facts, last=self._last.get((entity, key)))
+        last = self._last.get((entity, key), (None,))[0]
+        return SettledFacts(entity=entity, id=key, facts=facts, last=last)
 
     def restore(self, saved: Saved, pending: Iterable[Message], now: Iterable[Facts] = ()) -> None:
         """Become the judge that wrote `saved` down; `pending` is what it had heard beyond its watermark.
@@ -421,12 +404,12 @@ class Judge:
         self._started, self._since = position.started, position.since
         self._blind_until = self._watermark
         facts = [each.facts for each in saved.settled if each.facts is not None]
-        self._last = {(each.entity, each.id): each.last for each in saved.settled if each.last is not None}
+        self._last = {(each.entity, each.id): (each.last,) for each in saved.settled if each.last is not None}
         self._settled.restore(facts)
         self.now.restore(facts)
         for message in pending:
-            self.now.apply(message)
-            self._await(message)
+            _, told = self.now.take_in(message)
+            self._await(message, told)
         # What is long forgotten may still stand in the rows.
         self.now.restore(each for each in now if self.now.get(each.entity, each.id) is not None)
         self.now.take_changes()

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.campus import Campus
 from core.facts import Facts
 from core.messages import KINDS, Message
 from core.world import Told, World
+from rules.document import Mode
 from rules.language.roots import ROOTS, Place, ids_of, locate
 from rules.language.scene import Scene
 from rules.runnable import Exemption, Rule
-from rules.spell import KeyState
+from rules.spell import Action, KeyState
 
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTED: Final = ("door", "zone", "device", "gathering", "campus")
@@ -33,6 +34,7 @@ class Plan:
     shape: str
     on_arrival: bool
     """Its operator judges as messages arrive (see `Operator.on_arrival`)."""
+    _scene: Scene = field(repr=False)
     exemptions: Mapping[str, tuple[Exemption, ...]] = field(default_factory=dict)
     """By key, the exemptions whose scope it is in; where keys come and go, nothing is known beforehand."""
     states: dict[str, KeyState] = field(default_factory=dict)
@@ -41,6 +43,21 @@ class Plan:
     aside: str = ""
     """Why it was stood aside."""
     troubles: Counter[str] = field(default_factory=Counter)
+    by_time_alone: bool = field(init=False)
+    """See `Operator.by_time_alone`."""
+
+    def __post_init__(self) -> None:
+        self.by_time_alone = self.rule.operator.by_time_alone
+        self._scene.trouble = self.note
+
+    def scene(self, key: str, at: datetime, since: datetime) -> tuple[Scene, Mode]:
+        """Return what its conditions look at for a key, and its mode there. The scene is good until the next one."""
+        scene, rule = self._scene, self.rule
+        scene.key, scene.at, scene.since = key, at, since
+        if not rule.exemptions:
+            return scene, rule.mode
+        scene.params, mode = rule.settings(scene, None if self.keys is None else self.exemptions.get(key, ()))
+        return scene, mode
 
     def note(self, trouble: str) -> None:
         """Count something that went wrong in a condition."""
@@ -63,25 +80,29 @@ class Plan:
 def lay_out(rule: Rule, campus: Campus, world: World) -> Plan:
     """Return the rule's plan on a campus."""
     ids = ids_of(campus, rule.entity)
+    on_arrival = rule.operator.on_arrival
+    scene = Scene(campus, world, _ANY_TIME, rule.entity, "", rule.params, _ANY_TIME)
     if ids is None:
-        return Plan(rule, None, rule.shape, rule.operator.on_arrival)
+        return Plan(rule, None, rule.shape, on_arrival, scene)
     scenes = {each: _bare(campus, world, rule.entity, each) for each in ids}
     keys = frozenset(each for each, scene in scenes.items() if rule.scope.fits(scene))
     found = ((key, tuple(each for each in rule.exemptions if each.scope.fits(scenes[key]))) for key in keys)
     exemptions = {key: exempt for key, exempt in found if exempt}
-    return Plan(rule, keys, rule.shape, rule.operator.on_arrival, exemptions)
+    return Plan(rule, keys, rule.shape, on_arrival, scene, exemptions)
 
 
 def _bare(campus: Campus, world: World, entity: str, key: str) -> Scene:
     return Scene(campus, world, _ANY_TIME, entity, key, {}, _ANY_TIME)
 
 
-class Watcher(NamedTuple):
-    """A plan, the key of it that looks at some facts, and which attributes of these facts it reads."""
-
-    plan: Plan
-    key: str
-    reads: frozenset[str]
+Seat = tuple[Plan, str]
+"""A plan, and one key of it."""
+Look = tuple[Plan, str, Action]
+_NOBODY: Final = ()
+Change = tuple[Place, frozenset[str]]
+"""Facts that a message told of, and what of them it changed."""
+_NOTHING: Final = frozenset[str]()
+_SOMETHING: Final = frozenset((_ANYTHING,))
 
 
 class Index:
@@ -90,26 +111,59 @@ class Index:
     def __init__(self, plans: Iterable[Plan], campus: Campus, world: World) -> None:
         self._campus = campus
         self._world = world
-        self._hear: dict[tuple[str, str], list[tuple[Plan, str]]] = {}
+        self._hear: dict[tuple[str, str], list[Seat]] = {}
         self._hear_anywhere: dict[str, list[Plan]] = {}
-        self._watch: dict[tuple[str, str | None], list[Watcher]] = {}
+        self._watch: dict[Place, list[tuple[Seat, frozenset[str]]]] = {}
+        """By the facts, who looks at them, and which of their attributes it reads."""
         self._watch_own: dict[str, list[Plan]] = {}
         self._watch_from_afar: dict[str, list[tuple[Plan, frozenset[str]]]] = {}
         self._read: dict[str, set[str]] = {}
+        self._listed = frozenset((entity, each) for entity in _LISTED for each in ids_of(campus, entity) or ())
+        self._known: dict[tuple[str, str, bool, tuple[Change, ...]], Sequence[Look]] = {}
+        """Who was found before: for things that the campus lists, it stays so."""
         for plan in plans:
             self._index_kinds(plan)
             self._index_reads(plan)
 
-    def hearers(self, message: Message) -> Iterator[tuple[Plan, str]]:
-        """Yield the plans that listen for the message, with the key it means to each."""
-        yield from self._hear.get((message.kind, message.key), ())
-        anywhere = self._hear_anywhere.get(message.kind)
-        if not anywhere:
-            return
+    def looks(self, message: Message, told: Iterable[Told], *, edge: bool) -> Sequence[Look]:
+        """Return who is to look, at which key, and why: who listens for the message, then who reads what it told."""
+        changes = tuple([(place, self._changed(place[0], before, after)) for place, before, after in told])
+        asked = (message.kind, message.key, edge, changes)
+        found = self._known.get(asked)
+        if found is None:
+            found = self._find(message, changes, edge=edge)
+            if self._is_steady(message, changes):
+                self._known[asked] = found
+        return found
+
+    def _find(self, message: Message, changes: Iterable[Change], *, edge: bool) -> Sequence[Look]:
+        hearers = self._hearers(message)
+        if not edge:
+            hearers = [seat for seat in hearers if seat[0].rule.operator.repeats]
+        looks: list[Look] = [(plan, key, "accept") for plan, key in hearers]
+        for place, changed in changes:
+            looks += [(plan, key, "judge") for plan, key in self._watchers(place, changed, hearers)]
+        return looks
+
+    def _is_steady(self, message: Message, changes: Sequence[Change]) -> bool:
+        """Return whether the same message always concerns the same keys: all that it is about is listed."""
+        listed = all(place in self._listed and place[0] not in self._watch_from_afar for place, _ in changes)
+        return listed and bool(changes) and (message.about == "door" or message.kind not in self._hear_anywhere)
+
+    def _hearers(self, message: Message) -> Sequence[Seat]:
+        """Return the plans that listen for the message, with the key it means to each."""
+        kind, key = message.kind, message.key
+        here = self._hear.get((kind, key), _NOBODY)
+        anywhere = self._hear_anywhere.get(kind)
+        if anywhere is None:
+            return here
+        return [*here, *self._located(message, anywhere)]
+
+    def _located(self, message: Message, plans: Iterable[Plan]) -> Iterator[Seat]:
         scene = _bare(self._campus, self._world, message.about, message.key)
         scene.message = message
         located: dict[str, str | None] = {}
-        for plan in anywhere:
+        for plan in plans:
             entity = plan.rule.entity
             if entity not in located:
                 located[entity] = locate(scene, entity)
@@ -117,20 +171,25 @@ class Index:
             if key is not None and self.concerns(plan, key):
                 yield plan, key
 
-    def watchers(self, told: Told, heard: AbstractSet[tuple[Plan, str]] = frozenset()) -> Iterator[tuple[Plan, str]]:
-        """Yield the plans that read what was changed of a thing, with the keys to judge again.
+    def _watchers(self, place: Place, changed: frozenset[str], heard: Sequence[Seat]) -> Sequence[Seat]:
+        """Return the plans that read what was changed of a thing, with the keys to judge again.
 
         Whoever has `heard` the message looks in any case: its own memory has changed.
         """
-        place, before, after = told
-        if before is after and not heard:
-            return
+        if not changed and not heard:
+            return _NOBODY
         entity, key = place
-        changed = self._changed(entity, before, after)
-        for where in (place, (entity, None)):
-            for plan, its_key, reads in self._watch.get(where, ()):
-                if not changed.isdisjoint(reads) or (plan, its_key) in heard:
-                    yield plan, its_key
+        found = [
+            seat
+            for where in (place, (entity, None))
+            for seat, reads in self._watch.get(where, _NOBODY)
+            if not changed.isdisjoint(reads) or seat in heard
+        ]
+        if key is not None and (entity in self._watch_own or entity in self._watch_from_afar):
+            found += self._visits(entity, key, changed, heard)
+        return found
+
+    def _visits(self, entity: str, key: str, changed: AbstractSet[str], heard: Sequence[Seat]) -> Iterator[Seat]:
         for plan in self._watch_own.get(entity, ()):
             if (changed or (plan, key) in heard) and self.concerns(plan, key):
                 yield plan, key
@@ -139,15 +198,12 @@ class Index:
                 if (not changed.isdisjoint(reads) or (plan, each) in heard) and self.concerns(plan, each):
                     yield plan, each
 
-    def _changed(self, entity: str, before: Facts, after: Facts) -> AbstractSet[str]:
+    def _changed(self, entity: str, before: Facts, after: Facts) -> frozenset[str]:
         """Return which of the attributes that anybody reads differ."""
         if before is after:
-            return frozenset()
-        changed = {_ANYTHING}
-        for name in self._read.get(entity, ()):
-            if getattr(before, name) != getattr(after, name):
-                changed.add(name)
-        return changed
+            return _NOTHING
+        names = [name for name in self._read.get(entity, ()) if getattr(before, name) != getattr(after, name)]
+        return frozenset((_ANYTHING, *names)) if names else _SOMETHING
 
     def concerns(self, plan: Plan, key: str) -> bool:
         """Return whether a key is in a plan's scope."""
@@ -186,7 +242,7 @@ class Index:
                 for place in field.depends(self._campus, found) if found is not None else ():
                     places.setdefault(place, set()).add(field.attribute)
             for place, names in places.items():
-                self._watch.setdefault(place, []).append(Watcher(plan, key, self._note(place[0], names)))
+                self._watch.setdefault(place, []).append(((plan, key), self._note(place[0], names)))
 
     def _index_visit_reads(self, plan: Plan, reads: Iterable[tuple[str, str]]) -> None:
         families: dict[str, set[str]] = {}

@@ -16,10 +16,11 @@ from rules.operators.moment import Began, Evidence, Moment, Turn
 from rules.runnable import Rule
 
 Action = Literal["accept", "judge", "wake"]
+"""What an operator is asked to do: the name of its method."""
 _NOT_AT_ONCE = timedelta(0)
 
 
-class Spell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Spell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An open finding of one key."""
 
     at: datetime
@@ -36,7 +37,7 @@ class Spell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """It ends then, if nothing more is heard."""
 
 
-class KeyState(msgspec.Struct, frozen=True):
+class KeyState(msgspec.Struct, frozen=True, gc=False):
     """All that is remembered of one key of one rule."""
 
     memo: Any = None
@@ -77,23 +78,16 @@ def turn(rule: Rule, state: KeyState, moment: Moment, action: Action) -> tuple[K
     Where nothing has changed it is the same state, not an equal one.
     """
     if state.spell is None:
-        answer = _asked(rule, state.memo, moment, action)
+        answer: Turn[Any] = getattr(rule.operator, action)(state.memo, moment)
         if not answer.began:
             return state if answer.memo is state.memo else KeyState(answer.memo), []
         life = _Life(rule, state, moment)
     else:
         life = _Life(rule, state, moment)
         life.expire()
-        answer = _asked(rule, life.memo, moment, action)
+        answer = getattr(rule.operator, action)(life.memo, moment)
     life.take(answer)
     return KeyState(life.memo, life.spell), life.signals
-
-
-def _asked(rule: Rule, memo: Any, moment: Moment, action: Action) -> Turn[Any]:
-    operator = rule.operator
-    if action == "accept":
-        return operator.accept(memo, moment)
-    return operator.judge(memo, moment) if action == "judge" else operator.wake(memo, moment)
 
 
 def close(state: KeyState, at: datetime, note: str) -> list[Signal]:
@@ -182,7 +176,7 @@ class _Life:
             return
         frame = self._moment.frame
         if frame.clear is not None:
-            over = frame.clear(self._moment.scene)
+            over = frame.clear.run(self._moment.scene)
         elif frame.quiet is None and not self._rule.operator.momentary:
             over = self._rule.operator.over(self.memo, self._moment)
         else:

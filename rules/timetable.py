@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from core.campus import Campus
 from rules.plan import Plan
@@ -27,13 +27,13 @@ class What(IntEnum):
     """The time of one key is up."""
 
 
-class Timer(NamedTuple):
-    """One entry. What is due at the same instant is done in a steady order."""
+SWEEP: Final = What.SWEEP
+LOOK: Final = What.LOOK
+WAKE: Final = What.WAKE
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
-    at: datetime
-    what: What
-    rule: str = ""
-    key: str = ""
+Timer = tuple[datetime, What, str, str]
+"""When, what, and the rule and the key, if any. What is due at the same instant is done in a steady order."""
 
 
 class Timetable:
@@ -45,9 +45,9 @@ class Timetable:
         self._boundary = (_EPOCH, _EPOCH)
 
     @property
-    def next_at(self) -> datetime | None:
-        """When the first timer rings."""
-        return self._heap[0].at if self._heap else None
+    def next_at(self) -> datetime:
+        """When the first timer rings; `NEVER`: there is none."""
+        return self._heap[0][0] if self._heap else NEVER
 
     def pop(self) -> Timer:
         """Take the first timer off."""
@@ -55,26 +55,26 @@ class Timetable:
 
     def sweep_after(self, after: datetime) -> None:
         """Set the daily sweep to the next midnight of UTC."""
-        heapq.heappush(self._heap, Timer(_next(after, _DAY), What.SWEEP))
+        heapq.heappush(self._heap, (_next(after, _DAY), SWEEP, "", ""))
 
     def wake(self, plan: Plan, key: str, state: KeyState) -> None:
         """See to it that a key is woken when its state wants to be."""
         at = due(plan.rule, state)
         if at is not None and ((waits := plan.scheduled.get(key)) is None or at < waits):
             plan.scheduled[key] = at
-            heapq.heappush(self._heap, Timer(at, What.WAKE, plan.rule.id, key))
+            heapq.heappush(self._heap, (at, WAKE, plan.rule.id, key))
 
-    def is_due(self, plan: Plan, timer: Timer) -> bool:
+    def is_due(self, plan: Plan, key: str, now: datetime) -> bool:
         """Return whether a key is still to be woken; if it wants to sleep on, see to it."""
-        if plan.scheduled.get(timer.key) != timer.at:
+        if plan.scheduled.get(key) != now:
             return False
-        del plan.scheduled[timer.key]
-        state = plan.states.get(timer.key)
+        del plan.scheduled[key]
+        state = plan.states.get(key)
         at = None if state is None else due(plan.rule, state)
         if state is None or at is None:
             return False
-        if at > timer.at:
-            self.wake(plan, timer.key, state)
+        if at > now:
+            self.wake(plan, key, state)
             return False
         return True
 
@@ -82,7 +82,7 @@ class Timetable:
         """See to it that a rule (or one key) is judged at the next instant that may change it without a message."""
         at = self._next_look(plan, after)
         if at is not None and (until is None or at <= until):
-            heapq.heappush(self._heap, Timer(at, What.LOOK, plan.rule.id, key))
+            heapq.heappush(self._heap, (at, LOOK, plan.rule.id, key))
 
     def _next_look(self, plan: Plan, after: datetime) -> datetime | None:
         rule = plan.rule

@@ -170,8 +170,9 @@ def guard_of(node: Unary | Binary) -> Guard:
     column = node.start + 1
 
     def guard(scene: Scene, *values: Value) -> Value:
-        if None in values:
-            return None
+        for value in values:
+            if value is None:
+                return None
         try:
             result = of(*values)
         except ZeroDivisionError:
@@ -179,7 +180,7 @@ def guard_of(node: Unary | Binary) -> Guard:
             return None
         except OverflowError:
             result = None
-        if _in_bounds(result):
+        if type(result) is timedelta or _in_bounds(result):
             return result
         scene.trouble(f"overflow at column {column}")
         return None

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Final, Generic, Self
 import msgspec
 
 from core.campus import Campus
-from core.messages import Message
 from rules.document import Document
 from rules.language.expression import Expression
 from rules.language.scene import Scene, Value
@@ -85,7 +84,12 @@ class Operator(ABC, Generic[M]):
         """Look again: something it watches may have changed."""
         return Turn(memo)
 
-    def is_idle(self, _scene: Scene, _message: Message | None) -> bool:
+    @property
+    def by_time_alone(self) -> bool:
+        """No message makes `judge` change anything where nothing is remembered: only the calendar does."""
+        return False
+
+    def is_idle(self, _scene: Scene) -> bool:
         """Return whether `judge` is sure to change nothing where nothing is remembered; it is asked first."""
         return False
 

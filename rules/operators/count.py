@@ -37,7 +37,7 @@ class CountFields(Document):
     prior_within: Text = "0s"
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One message that counts."""
 
     evidence: Evidence
@@ -50,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.evidence.at
 
 
-class Window(msgspec.Struct, frozen=True, omit_defaults=True):
+class Window(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The messages of the last while, in order of time, and until when they are enough."""
 
     entries: tuple[Entry, ...]
@@ -147,12 +147,12 @@ tests:
                 return Turn(memo)
         if not self.hearing.hears(moment) or not moment.active:
             return Turn(memo)
-        within, bound = self.within(moment.scene), self.at_least(moment.scene)
+        within, bound = self.within.run(moment.scene), self.at_least.run(moment.scene)
         if not isinstance(within, timedelta) or bound is None:
             return Turn(memo)
         assert moment.message is not None
         what = str(plain(self.distinct(moment.heard()))) if self.distinct else ""
-        entry = Entry(Evidence.of(moment.message), what)
+        entry = Entry(moment.evidence[0], what)
         entries = _within((*(memo.entries if memo else ()), entry), within)
         if len(entries) > MAX_ENTRIES:
             moment.scene.trouble(f"more than {MAX_ENTRIES} messages in one window; the oldest was dropped")
@@ -166,7 +166,7 @@ tests:
 
     def _explained(self, memo: Window | None, moment: Moment) -> Window | None:
         assert self.prior is not None
-        length = self.prior_within(moment.scene) if self.prior.hears(moment) else None
+        length = self.prior_within.run(moment.scene) if self.prior.hears(moment) else None
         if not isinstance(length, timedelta):
             return memo
         before = memo or Window((), 0.0)
@@ -197,8 +197,9 @@ tests:
         left = tuple(entry for entry in memo.entries if entry.at + within > moment.at)
         still = memo.enough_until if memo.enough_until is not None and memo.enough_until > moment.at else None
         explained = memo.explained_until if memo.explained_until and memo.explained_until > moment.at else None
-        after = replace(memo, entries=left, enough_until=still, explained_until=explained)
-        return Turn(after if left or explained else None)
+        if not left and explained is None:
+            return Turn(None)
+        return Turn(replace(memo, entries=left, enough_until=still, explained_until=explained))
 
     def over(self, memo: Window | None, moment: Moment) -> bool | None:
         """The number has fallen below the bound."""

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from core.campus import Campus
-from core.messages import Message
 from core.world import World
 from rules.document import Document, Text
 from rules.language.explain import plain
@@ -34,7 +33,7 @@ class DeadlineFields(Document):
     condition: Text | None = Field(default=None, alias="if")
 
 
-class Appointment(msgspec.Struct, frozen=True, omit_defaults=True):
+class Appointment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The time that was set for a key, and what came of it."""
 
     at: datetime
@@ -120,9 +119,10 @@ tests:
             found += [instant] if isinstance(instant, datetime) else []
         return found
 
-    def is_idle(self, _scene: Scene, message: Message | None) -> bool:
-        """Only the calendar itself brings its times, no message does."""
-        return message is not None and bool(self.when.calendars)
+    @property
+    def by_time_alone(self) -> bool:
+        """Only the calendar itself brings its times."""
+        return bool(self.when.calendars)
 
     def judge(self, memo: Appointment | None, moment: Moment) -> Turn[Appointment]:
         """Look whether it is time, or when it will be."""
@@ -138,7 +138,7 @@ tests:
 
     # ------------------------------------------------------------------------------------ times of a thing itself
     def _appointed(self, memo: Appointment | None, moment: Moment) -> Appointment | None:
-        at = self.when(moment.scene)
+        at = self.when.run(moment.scene)
         if not isinstance(at, datetime):
             return memo if memo is not None and memo.fired else None
         if memo is None or memo.at != at:
@@ -158,7 +158,7 @@ tests:
         return self._fire(memo, moment) if self._is_so(moment) else Turn(replace(memo, met=True))
 
     def _is_so(self, moment: Moment) -> bool:
-        return moment.active and (self.condition is None or self.condition(moment.scene) is True)
+        return moment.active and (self.condition is None or self.condition.run(moment.scene) is True)
 
     def _fire(self, memo: Appointment, moment: Moment) -> Turn[Appointment]:
         began = Began(memo.due, moment.evidence, self.readings(moment), more={"due": plain(memo.at)})
@@ -168,7 +168,7 @@ tests:
         """The condition is false, or the time was moved into the future."""
         if memo is None or not memo.fired:
             return True
-        truth = self.condition(moment.scene) if self.condition else None
+        truth = self.condition.run(moment.scene) if self.condition else None
         return None if truth is None else not truth
 
     def ended(self, memo: Appointment | None, _moment: Moment) -> Appointment | None:

@@ -27,7 +27,7 @@ class FollowFields(Document):
     within: Text
 
 
-class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
+class Promise(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is waited for, and until when; once broken it is kept as long as its finding is open."""
 
     at: datetime
@@ -98,11 +98,11 @@ tests:
                 ended = Ended(moment.known, moment.evidence, note) if memo.broken else None
                 return Turn(None, ended=ended)
             return Turn(memo)
-        within = self.within(moment.scene)
+        within = self.within.run(moment.scene)
         if not moment.active or not isinstance(within, timedelta) or not self.after.hears(moment):
             return Turn(None)
         assert moment.message is not None
-        return Turn(Promise(moment.at, moment.at + within, Evidence.of(moment.message)))
+        return Turn(Promise(moment.at, moment.at + within, moment.evidence[0]))
 
     def due(self, memo: Promise) -> datetime | None:
         """The end of the time."""

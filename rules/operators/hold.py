@@ -11,7 +11,6 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import Field
 
-from core.messages import Message
 from rules.document import Document, Text
 from rules.language.explain import plain
 from rules.language.expression import Expression
@@ -28,7 +27,7 @@ class HoldFields(Document):
     length: Text = Field(alias="for")
 
 
-class Stretch(msgspec.Struct, frozen=True, omit_defaults=True):
+class Stretch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A stretch of time in which the condition has been true, short false stretches included."""
 
     armed_at: datetime
@@ -98,7 +97,7 @@ tests:
         """The condition; the time may change under way."""
         return self.condition.source
 
-    def is_idle(self, scene: Scene, _message: Message | None) -> bool:
+    def is_idle(self, scene: Scene) -> bool:
         """Nothing to arm."""
         return self.condition.run(scene) is not True
 
@@ -120,7 +119,7 @@ tests:
         return Turn(self._interrupt(memo, moment))
 
     def _arm(self, moment: Moment) -> Stretch | None:
-        length = self.length(moment.scene)
+        length = self.length.run(moment.scene)
         if not isinstance(length, timedelta):
             return None
         return Stretch(armed_at=moment.at, due=moment.at + length, evidence=moment.evidence)
@@ -128,7 +127,7 @@ tests:
     def _take_up(self, memo: Stretch, moment: Moment) -> Stretch | None:
         if memo.false_until is not None and moment.at >= memo.false_until:
             return self._arm(moment)
-        length = self.length(moment.scene)
+        length = self.length.run(moment.scene)
         due = memo.armed_at + length if isinstance(length, timedelta) else memo.due
         # What was due while the condition was false, or by a time made shorter since, is due now.
         return replace(memo, due=max(due, moment.at), truth=True, false_since=None, false_until=None)
@@ -163,13 +162,13 @@ tests:
 
     def over(self, _memo: Stretch | None, moment: Moment) -> bool | None:
         """The condition is false."""
-        truth = self.condition(moment.scene)
+        truth = self.condition.run(moment.scene)
         return None if truth is None else not truth
 
     def ended(self, memo: Stretch | None, moment: Moment) -> Stretch | None:
         """Start from nothing, unless the finding was cleared while the condition is still true."""
         clear = moment.frame.clear
-        if memo is None or clear is None or clear(moment.scene) is not True or not self.condition(moment.scene):
+        if memo is None or clear is None or clear.run(moment.scene) is not True or not self.condition.run(moment.scene):
             return None
         return replace(memo, spent=True)
 

@@ -14,7 +14,7 @@ from rules.document import Document, HeardList, Text
 from rules.language.expression import Expression
 from rules.language.scene import Value
 from rules.operators.base import Operator
-from rules.operators.moment import Began, Evidence, Moment, Turn
+from rules.operators.moment import Began, Moment, Turn
 from rules.operators.site import Hearing, Site
 from rules.operators.waiting import Kept, Waiting, sift, watch_the_end
 
@@ -27,7 +27,7 @@ class MatchFields(Document):
     slack: Text | None = None
 
 
-class Waiters(msgspec.Struct, frozen=True):
+class Waiters(msgspec.Struct, frozen=True, gc=False):
     """Messages that wait for late state, in order of time."""
 
     waiting: tuple[Waiting, ...]
@@ -93,12 +93,12 @@ tests:
         if self.slack is None:
             began = Began(moment.at, moment.evidence, self.hearing.readings(moment))
             return Turn(memo, (began,) if self.hearing.hears(moment) else ())
-        slack = self.slack(moment.scene)
+        slack = self.slack.run(moment.scene)
         wait = slack if isinstance(slack, timedelta) else timedelta(0)
         entry = Waiting(
             at=moment.at,
             due=moment.known + wait,
-            evidence=Evidence.of(moment.message),
+            evidence=moment.evidence[0],
             kept=Kept.of(moment.message),
             wait_s=wait.total_seconds(),
         )

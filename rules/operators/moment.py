@@ -16,7 +16,7 @@ from rules.language.scene import Scene
 M = TypeVar("M", bound=msgspec.Struct)
 
 
-class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A message that decided something, as far as a finding shows it."""
 
     kind: str
@@ -29,6 +29,23 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     def of(cls, message: Message) -> Evidence:
         """Return what is kept of a message."""
         return cls(message.kind, message.key, message.at, message.message_id, message.exercise)
+
+
+class News(msgspec.Struct, frozen=True, gc=False):
+    """Why keys are looked at: a message, or, without one, that it is time. One for every key that it wakes."""
+
+    at: datetime
+    known: datetime
+    """When we could know of it: later than `at` for late news and after a gap."""
+    message: Message | None = None
+    edge: bool = False
+    evidence: tuple[Evidence, ...] = ()
+    """The message, as far as a finding shows it."""
+
+    @classmethod
+    def of(cls, message: Message, known: datetime, *, edge: bool) -> News:
+        """Return the news that a message is."""
+        return cls(message.at, known, message, edge, (Evidence.of(message),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,7 @@ class Frame:
         return self.clear is None and self.quiet is None
 
 
-class Moment(msgspec.Struct):
+class Moment(msgspec.Struct, gc=False):
     """One instant at which one key of one rule is looked at."""
 
     at: datetime
@@ -58,8 +75,8 @@ class Moment(msgspec.Struct):
     mode: str = "live"
     message: Message | None = None
     edge: bool = False
-    last: Evidence | None = None
-    """The latest message about the key, if any."""
+    evidence: tuple[Evidence, ...] = ()
+    """The message that is told now, else the latest one about the key, if any."""
     exercise: Exercise = "live"
     """What it is that begins now."""
 
@@ -73,13 +90,6 @@ class Moment(msgspec.Struct):
         """How long false must last to count."""
         found = self.frame.keep(self.scene) if self.frame.keep else None
         return found if isinstance(found, timedelta) else timedelta(0)
-
-    @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        """The message that is told now, else the latest one about the key."""
-        if self.message is not None:
-            return (Evidence.of(self.message),)
-        return () if self.last is None else (self.last,)
 
     def heard(self, bound: Mapping[str, Message] | None = None) -> Scene:
         """Return the scene as the message sees it."""
@@ -99,7 +109,7 @@ class Moment(msgspec.Struct):
         )
 
 
-class Began(msgspec.Struct, frozen=True):
+class Began(msgspec.Struct, frozen=True, gc=False):
     """The rule became true."""
 
     at: datetime
@@ -121,7 +131,7 @@ class Ended(msgspec.Struct, frozen=True):
     note: str
 
 
-class Turn(msgspec.Struct, Generic[M], frozen=True):
+class Turn(msgspec.Struct, Generic[M], frozen=True, gc=False):
     """What an operator answers: what it remembers from now on, and what began or ended."""
 
     memo: M | None

@@ -36,7 +36,7 @@ class SequenceFields(Document):
     latest: bool = False
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, gc=False):
     """A sequence that has begun: the messages of its steps so far."""
 
     messages: tuple[Kept, ...]
@@ -44,7 +44,7 @@ class Run(msgspec.Struct, frozen=True):
     until: datetime
 
 
-class Runs(msgspec.Struct, frozen=True):
+class Runs(msgspec.Struct, frozen=True, gc=False):
     """The sequences under way, the one that began first in front."""
 
     runs: tuple[Run, ...]
@@ -128,7 +128,7 @@ tests:
                     changed = Run(longer, run.started_at, run.until)
                     return Turn(Runs((*runs[:index], changed, *runs[index + 1 :])))
                 return Turn(_some(runs[:index] + runs[index + 1 :]), (self._began(run, longer, moment),))
-        within = self.within(moment.scene)
+        within = self.within.run(moment.scene)
         if not moment.active or not isinstance(within, timedelta) or not self.steps[0].hears(moment):
             return Turn(memo)
         new = Run((Kept.of(moment.message),), moment.at, moment.at + within)

@@ -33,7 +33,7 @@ class SilentFields(Document):
     once_heard: bool = False
 
 
-class LastWord(msgspec.Struct, frozen=True, omit_defaults=True):
+class LastWord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """When a key was heard last, and when its silence will have lasted too long."""
 
     heard_at: datetime
@@ -115,16 +115,16 @@ tests:
 
     def accept(self, memo: LastWord | None, moment: Moment) -> Turn[LastWord]:
         """Note that it was heard."""
-        length = self.length(moment.scene) if self.hearing.hears(moment) else None
+        length = self.length.run(moment.scene) if self.hearing.hears(moment) else None
         if not isinstance(length, timedelta):
             return Turn(memo)
         assert moment.message is not None
         heard = max(moment.at, memo.heard_at) if memo else moment.at
-        return Turn(LastWord(heard, heard + length, Evidence.of(moment.message)))
+        return Turn(LastWord(heard, heard + length, moment.evidence[0]))
 
     def judge(self, memo: LastWord | None, moment: Moment) -> Turn[LastWord]:
         """Begin to count, or count by a changed length."""
-        length = self.length(moment.scene)
+        length = self.length.run(moment.scene)
         if not isinstance(length, timedelta):
             return Turn(None)
         if memo is None:
@@ -143,7 +143,7 @@ tests:
             return Turn(memo)
         if not moment.active:
             return Turn(replace(memo, overdue=True))
-        if self.unless is not None and self.unless(moment.scene) is True:
+        if self.unless is not None and self.unless.run(moment.scene) is True:
             return Turn(replace(memo, due=moment.at + LOOK_AGAIN))
         evidence = () if memo.evidence is None else (memo.evidence,)
         more: dict[str, Any] = {"armed_at": plain(memo.heard_at), "due": plain(memo.due)}

@@ -34,13 +34,17 @@ class Hearing:
         """Every kind that is listened for."""
         return frozenset(kind for kinds, _ in self.options for kind in kinds)
 
+    @cached_property
+    def _conditions(self) -> dict[str, tuple[Expression | None, ...]]:
+        """By kind, the conditions of which one must be true."""
+        return {kind: tuple(each for kinds, each in self.options if kind in kinds) for kind in self.kinds}
+
     def hears(self, moment: Moment, bound: Mapping[str, Message] | None = None) -> bool:
         """Return whether the message of the moment is one of them; a condition that is not known does not count."""
         if moment.message is None:
             return False
-        kind = moment.message.kind
-        for kinds, condition in self.options:
-            if kind in kinds and (condition is None or condition(moment.heard(bound)) is True):
+        for condition in self._conditions.get(moment.message.kind, ()):
+            if condition is None or condition.run(moment.heard(bound)) is True:
                 return True
         return False
 

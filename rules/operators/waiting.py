@@ -12,7 +12,7 @@ from core.messages import KINDS, Message
 from rules.operators.moment import Began, Evidence, Moment
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """A whole message, kept as it was."""
 
     kind: str
@@ -28,7 +28,7 @@ class Kept(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.data, type=KINDS[self.kind])
 
 
-class Waiting(msgspec.Struct, frozen=True, omit_defaults=True):
+class Waiting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A message that waits, and until when."""
 
     at: datetime
@@ -64,7 +64,7 @@ def watch_the_end(waiting: tuple[Waiting, ...], moment: Moment) -> tuple[Waiting
     clear = moment.frame.clear
     if clear is None or not waiting:
         return waiting
-    over = clear(moment.scene)
+    over = clear.run(moment.scene)
     return tuple(_noted(each, over, moment) for each in waiting)
 
 

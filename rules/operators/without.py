@@ -15,7 +15,7 @@ from rules.document import Document, HeardList, Text
 from rules.language.expression import Expression
 from rules.language.scene import Value
 from rules.operators.base import Operator
-from rules.operators.moment import Began, Ended, Evidence, Moment, Turn
+from rules.operators.moment import Began, Ended, Moment, Turn
 from rules.operators.site import Hearing, Site
 from rules.operators.waiting import Waiting, sift, watch_the_end
 
@@ -33,14 +33,14 @@ class WithoutFields(Document):
     slack: Text = "0s"
 
 
-class Explained(msgspec.Struct, frozen=True):
+class Explained(msgspec.Struct, frozen=True, gc=False):
     """A stretch of time in which what happens is explained, both ends included."""
 
     start: datetime
     end: datetime
 
 
-class Happenings(msgspec.Struct, frozen=True, omit_defaults=True):
+class Happenings(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What waits for an explanation, the explanations so far, and what the open finding is about."""
 
     waiting: tuple[Waiting, ...] = ()
@@ -136,7 +136,7 @@ tests:
     def _explains(self, moment: Moment) -> Explained | None:
         if not self.prior.hears(moment):
             return None
-        within = self.within(moment.scene)
+        within = self.within.run(moment.scene)
         return Explained(moment.at, moment.at + within) if isinstance(within, timedelta) else None
 
     def _explain(self, memo: Happenings, stretch: Explained, moment: Moment) -> tuple[Happenings, Ended | None]:
@@ -150,12 +150,12 @@ tests:
 
     def _wait(self, moment: Moment) -> Waiting:
         assert moment.message is not None
-        slack = self.slack(moment.scene)
+        slack = self.slack.run(moment.scene)
         wait = slack if isinstance(slack, timedelta) else timedelta(0)
         return Waiting(
             at=moment.at,
             due=moment.known + wait,
-            evidence=Evidence.of(moment.message),
+            evidence=moment.evidence[0],
             wait_s=wait.total_seconds(),
             values=self.hearing.readings(moment),
         )
@@ -197,7 +197,7 @@ def _watch_for_a_bounce(memo: Happenings, moment: Moment) -> Happenings:
     clear = moment.frame.clear
     if clear is None or moment.frame.keep is None:
         return memo
-    over = clear(moment.scene)
+    over = clear.run(moment.scene)
     if over is False:
         told = memo.going_on and memo.over_until is None
         return memo if told else replace(memo, going_on=True, over_until=None)

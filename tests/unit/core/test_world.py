@@ -484,3 +484,20 @@ def test_whatever_is_lost_or_doubled_the_heads_are_those_of_the_last_total(steps
     assert isinstance(last, AttendanceEntered)
     assert last.total is not None
     assert gathering(*messages).count == last.total - 1000
+
+
+def test_what_another_world_was_told_is_taken_over_only_where_both_knew_the_same() -> None:
+    one, other = World(lincoln()), World(lincoln())
+    opening, closing = said(DoorOpened, 0), said(DoorClosed, 9)
+    for world in (one, other):
+        world.apply(opening)
+    other.restore(one.all())
+    edge, told = one.take_in(closing)
+    assert other.take_in(closing, told) == (edge, told)
+    assert door(other) is door(one)
+    # This one has heard of the lock, too: it works out for itself what the door is like.
+    third = World(lincoln())
+    third.restore([told[0][1]])
+    third.apply(said(DoorUnlocked, 5))
+    assert third.take_in(closing, told)[0]
+    assert (door(third).position, door(third).lock) == ("closed", "unlocked")

@@ -13,7 +13,7 @@ from core.world import World
 from rules.engine import Engine
 from rules.judge import Judge
 from rules.language.scene import Scene
-from rules.plan import Index, Plan, lay_out
+from rules.plan import Index, lay_out
 from rules.replay import as_line, replay
 from rules.rule import Rule, shipped, with_params
 from rules.saved import Saved
@@ -323,12 +323,9 @@ def test_the_index_finds_only_what_a_message_concerns(campus: Campus) -> None:
     ]
     world = World(campus)
     index = Index([lay_out(rule, campus, world) for rule in rules], campus, world)
-    message = opened("main", 0)
-    _, (told,) = world.take_in(message)
-    assert [(plan.rule.operator.name, key) for plan, key in index.watchers(told)] == [("hold", "main")]
-    assert list(index.hearers(message)) == []
-    granted = say("access.granted", 0, "office")
-    assert [(plan.rule.id, key) for plan, key in index.hearers(granted)] == [("r-office", "office")]
+    assert looks(index, world, opened("main", 0)) == [("r-main", "main", "judge")]
+    assert looks(index, world, say("access.granted", 0, "office")) == [("r-office", "office", "accept")]
+    assert looks(index, world, opened("cellar", 0)) == []
 
 
 def test_only_what_a_message_changed_is_looked_at(campus: Campus) -> None:
@@ -336,19 +333,46 @@ def test_only_what_a_message_changed_is_looked_at(campus: Campus) -> None:
         "{id: r, title: T, key: door.id, severity: minor, hold: {while: 'door.position == \"open\"', for: 5s}}"
     )
     world = World(campus)
-    plan = lay_out(rule, campus, world)
-    index = Index([plan], campus, world)
+    index = Index([lay_out(rule, campus, world)], campus, world)
     world.apply(opened("main", 0))
+    assert looks(index, world, opened("main", 1)) == []
+    assert looks(index, world, say("door.unlocked", 2, "main")) == []
+    assert looks(index, world, say("door.closed", 3, "main")) == [("r", "main", "judge")]
 
-    def woken(message: Message, heard: frozenset[tuple[Plan, str]] = frozenset()) -> list[str]:
-        _, (told,) = world.take_in(message)
-        return [key for _, key in index.watchers(told, heard)]
 
-    assert woken(opened("main", 1)) == []
-    assert woken(say("door.unlocked", 2, "main")) == []
-    assert woken(say("door.closed", 3, "main")) == ["main"]
-    # Whoever has just heard it must look again at the state of things, though that has not changed.
-    assert woken(say("access.granted", 4, "main"), frozenset({(plan, "main")})) == ["main"]
+def test_whoever_hears_a_message_looks_at_the_state_of_things_too(campus: Campus) -> None:
+    rule = rule_from(
+        "{id: r, title: T, key: door.id, severity: minor, clear: 'door.position == \"closed\"', "
+        "without: {of: door.opened, prior: access.granted, within: 10s}}"
+    )
+    world = World(campus)
+    index = Index([lay_out(rule, campus, world)], campus, world)
+    both = [("r", "main", "accept"), ("r", "main", "judge")]
+    assert looks(index, world, say("access.granted", 0, "main")) == both
+    assert looks(index, world, opened("main", 1)) == both
+    # A repeat is no edge: nobody hears it, and it has changed nothing that anybody reads.
+    assert looks(index, world, opened("main", 2)) == []
+    # What was found once is found again, and only for the same door and the same change.
+    assert looks(index, world, say("access.granted", 3, "main")) == both
+    assert looks(index, world, say("access.granted", 3, "office"))[0] == ("r", "office", "accept")
+
+
+def test_a_door_is_heard_for_the_device_that_spoke(campus: Campus) -> None:
+    rule = rule_from("{id: r, title: T, key: device.id, severity: minor, silent: {of: door.opened, for: 1h}}")
+    world = World(campus)
+    index = Index([lay_out(rule, campus, world)], campus, world)
+    own = campus.device_of_door["gym-east"]
+    other = next(each for each in campus.devices_by_id if each != own)
+    for second in (0, 1):
+        assert looks(index, world, opened("gym-east", 10 * second)) == [("r", own, "accept")]
+        spoken = opened("gym-east", 10 * second + 1, device=other)
+        assert looks(index, world, spoken)[0] == ("r", other, "accept")
+
+
+def looks(index: Index, world: World, message: Message) -> list[tuple[str, str, str]]:
+    """Return the rules that look at a message, their keys, and what they are asked."""
+    edge, told = world.take_in(message)
+    return [(plan.rule.id, key, action) for plan, key, action in index.looks(message, told, edge=edge)]
 
 
 def findings_of(engine: Engine, *messages: Any) -> list[Finding]:
