@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from core.errors import BadInput, Conflict, Problem
-from core.findings import SEVERITIES, Finding, Severity
+from core.findings import SEVERITIES, Finding, Severity, Srp
 
 Condition = Literal["active", "cleared"]
 Exercise = Literal["live", "drill", "test"]
@@ -56,6 +56,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """What happened here, in staff words."""
     do: list[str] = []
+    srp: Srp | None = None
+    """The action of the Standard Response Protocol that it may call for."""
     group: str | None = None
     because: dict[str, Any] = {}
     late: bool = False
@@ -141,6 +143,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.is_active or (self.latched and not self.momentary)
 
     @property
+    def chatters(self) -> bool:
+        """Whether its latest openings came so fast that they are chatter."""
+        latest = self.openings[-CHATTER:]
+        return len(latest) == CHATTER and latest[-1] - latest[0] <= CHATTER_SPAN
+
+    @property
     def rank(self) -> int:
         """Its severity as a number: 0 is minor, 3 is extreme."""
         return rank(self.severity)
@@ -153,8 +161,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_chattering(alert: Alert, now: datetime) -> bool:
     """Return whether an alert has opened so often just now that one more opening says nothing new."""
-    latest = alert.openings[-CHATTER:]
-    return len(latest) == CHATTER and latest[-1] - latest[0] <= CHATTER_SPAN and now - latest[-1] <= CHATTER_SPAN
+    return alert.chatters and now - alert.openings[-1] <= CHATTER_SPAN
 
 
 def rank(severity: Severity) -> int:
@@ -175,6 +182,7 @@ def opened(finding: Finding, *, now: datetime, policy: dict[str, Any], previous:
         title=finding.title,
         text=finding.text,
         do=list(finding.advice.do),
+        srp=finding.advice.srp,
         group=finding.advice.group,
         because=finding.because,
         late=finding.late,

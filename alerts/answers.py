@@ -99,7 +99,8 @@ async def resolve(
     if not before.is_open and (before.closed_by, before.disposition) == (who, disposition):
         return Answer(before, False, f"You closed {before.code} as {disposition}")
     book.close(entry, moves.resolved(before, who=who, disposition=disposition, note=note, now=now))
-    entry.event("closed", _closing(who, disposition, note), at=now, who=who, disposition=disposition, via=via)
+    about = {"disposition": disposition, "via": via, "said": note}
+    entry.event("closed", _closing(who, disposition, note), at=now, who=who, **about)
     entry.deed(who, "alert.resolve", disposition=disposition, note=note, via=via)
     if before.rank >= rank("severe"):
         told = [each for each in await outbox.reached(session, number) if each.person != name_of(who)]
@@ -122,8 +123,8 @@ async def reopen(
     known, _ = book.policies(before.campus)
     policy, _ = policies.choose(known, before.policy.get("id"), before.severity)
     entry = book.open(moves.reopened(before, now=now, policy=book.plain(before.campus, policy)))
-    closed.event("reopened", f"{name_of(who)} opened it again: {reason}", at=now, who=who)
-    entry.event("opened", f"{name_of(who)} opened {before.code} again: {reason}", at=now, who=who)
+    closed.event("reopened", f"{name_of(who)} opened it again: {reason}", at=now, who=who, said=reason)
+    entry.event("opened", f"{name_of(who)} opened {before.code} again: {reason}", at=now, who=who, said=reason)
     entry.deed(who, "alert.reopen", previous=before.id, reason=reason)
     escalation.begin(book, entry)
     await book.write(session)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.alert import Alert
 from alerts.notices import name_of
+from alerts.srp import suggestion
 from core.campus import Campus
 
 NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -135,8 +136,9 @@ def _info(root: ElementTree.Element, alert: Alert, message: Message, campus: Cam
     _add(info, "senderName", f"{campus.campus.name if campus else alert.campus}, Hallwatch")
     _add(info, "headline", _headline(alert, message))
     _add(info, "description", message.text)
-    if alert.do:
-        _add(info, "instruction", "\n".join(alert.do))
+    advice = [*alert.do, *suggestion(alert.srp)]
+    if advice:
+        _add(info, "instruction", "\n".join(advice))
     for name, value in (("code", alert.code), ("rule", alert.rule), ("condition", alert.condition)):
         parameter = ElementTree.SubElement(info, "parameter")
         _add(parameter, "valueName", name)

@@ -103,26 +103,18 @@ class Channels:
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
         self._providers: dict[str, str] = {}
         _keep_apprise_quiet()
-        # Loading all services takes a moment, which the first alert should not have to wait for.
-        self._pools["critical"].submit(_open, "json://localhost")
 
     def room(self, lane: Lane) -> int:
         """Return how many notices the lane can send at once."""
         return self._lanes[lane]
 
+    async def warm_up(self) -> None:
+        """Have all services loaded, which takes seconds: no alert shall have to wait for that."""
+        await asyncio.get_running_loop().run_in_executor(self._pools["critical"], _open, "json://localhost")
+
     def validate(self, url: str) -> list[Problem]:
-        """Return what is wrong with an endpoint's URL; nothing if it can be stored. Asking DNS may take a while."""
-        said = {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-        found = [Problem(f"must not set {name}=: we do that ourselves", "url") for name in _FORBIDDEN if name in said]
-        services = _open(url)
-        if services is None:
-            example = "write it like ntfys://ntfy.example.org/topic or json://host/path"
-            return [*found, Problem(f"is not a URL that Apprise can use; {example}", "url")]
-        if len(services) > 1 or (not found and _targets(services[0]) > 1):
-            found.append(Problem("names several targets; give each its own endpoint", "url"))
-        if not self._allow_private and any(guard.leads_inside(host) for host in _hosts(services)):
-            found.append(Problem("leads to a private address, which ALLOW_PRIVATE_ENDPOINTS does not permit", "url"))
-        return found
+        """Return what is wrong with an endpoint's URL (see `validate`)."""
+        return validate(url, allow_private=self._allow_private)
 
     async def send(
         self,
@@ -206,6 +198,24 @@ class Channels:
             return _judge(result, blocked, stopwatch() - began, timeout)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything; its words may hold secrets
             return Outcome("failed", f"could not be sent ({type(error).__name__})")
+
+
+def validate(url: str, *, allow_private: bool) -> list[Problem]:
+    """Return what is wrong with an endpoint's URL; nothing if it can be stored. Asking DNS may take a while."""
+    _keep_apprise_quiet()
+    said = {name.lower() for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True)}
+    words = "we do that ourselves; leave it out"
+    found = [Problem(f"must not set {name}=: {words}", "url") for name in _FORBIDDEN if name in said]
+    services = _open(url)
+    if services is None:
+        example = "write it like ntfys://ntfy.example.org/topic or json://host/path"
+        return [*found, Problem(f"is not a URL that Apprise can use; {example}", "url")]
+    if len(services) > 1 or (not found and _targets(services[0]) > 1):
+        found.append(Problem("names several targets; give each its own endpoint", "url"))
+    if not allow_private and any(guard.leads_inside(host) for host in _hosts(services)):
+        words = "leads to a private address; for a server of your own set ALLOW_PRIVATE_ENDPOINTS=true"
+        found.append(Problem(words, "url"))
+    return found
 
 
 def is_silent(url: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,6 +19,7 @@ from alerts.alert import (
     Alert,
     cleared,
     closes_by_itself,
+    is_chattering,
     opened,
     outranks,
     raised,
@@ -29,6 +31,7 @@ from alerts.answers import Answer, acknowledge, correct, note, on_scene, reopen,
 from alerts.book import Book, Entry, gap_at
 from alerts.duty import endpoints_of, who
 from alerts.outbox import DeliveryRow
+from alerts.shapes import moment
 from core.campus import Campus
 from core.database import in_turn
 from core.findings import Finding
@@ -91,8 +94,9 @@ async def steps_due(session: AsyncSession, campuses: Mapping[str, Campus], now: 
     grown = await store.grown_stale(session, now, MAX_STEPS)
     entries = await book.load_alerts(session, {*grown, *(step.alert for step in due)})
     for number in grown:
+        since = moment(entries[number].alert.began_at)
         entries[number].set(stale(entries[number].alert))
-        entries[number].event("stale", "It has been true for more than a day", at=now)
+        entries[number].event("stale", "It has been true for more than a day", at=now, since=since)
     fired = 0
     stuck: list[int] = []
     for number in dict.fromkeys(step.alert for step in due):
@@ -225,9 +229,8 @@ def _open(book: Book, finding: Finding) -> Entry:
     previous = book.last_closed((finding.campus, finding.rule, finding.key))
     plain = book.plain(finding.campus, policy)
     entry = book.open(opened(finding, now=book.now, policy=plain, previous=previous))
-    entry.event(
-        "opened", finding.text, at=book.now, severity=finding.severity, exercise=finding.exercise, late=finding.late
-    )
+    about = {"severity": finding.severity, "exercise": finding.exercise, "late": finding.late, **_chatter(book, entry)}
+    entry.event("opened", finding.text, at=book.now, **about)
     for reason in (trouble, why):
         if reason:
             entry.event("policy", reason, at=book.now, policy=policy.id)
@@ -242,9 +245,14 @@ def _repeat(book: Book, entry: Entry, finding: Finding) -> None:
     before = entry.alert
     entry.set(repeated(entry.alert, finding, now=book.now))
     text = finding.text if before.is_active else f"Again: {finding.text}"
-    entry.event("repeated", text, at=book.now, count=entry.alert.count, opening=entry.alert.opening)
+    about = {} if before.is_active else _chatter(book, entry)
+    entry.event("repeated", text, at=book.now, count=entry.alert.count, opening=entry.alert.opening, **about)
     if not before.is_active:
         escalation.begin(book, entry, told_at=before.noticed_at, cooldown_s=finding.advice.cooldown_s)
+
+
+def _chatter(book: Book, entry: Entry) -> dict[str, Any]:
+    return {"chattering": True} if is_chattering(entry.alert, book.now) else {}
 
 
 def _raise(book: Book, entry: Entry, finding: Finding) -> None:

@@ -75,16 +75,29 @@ def on_duty(campus: Campus, now: datetime) -> tuple[Person, ...]:
 
 
 def shift_end(campus: Campus, person: str, now: datetime) -> datetime | None:
-    """Return when the shift ends that a person is on now, a break in it included; None if they are on none."""
+    """Return when the shift ends that a person is on now, a break in it included; None if they are on none.
+
+    To be on call while nobody is on site is a shift, too: it ends when somebody is.
+    """
     overrides = campus.overrides_at(now)
     if any(each.person == person for each in overrides):
         return None
     ends = [campus.instant(each.end) for each in overrides if each.cover == person]
+    if person in campus.on_call and not campus.is_staffed(now):
+        ends += [opens for opens in [next_staffed(campus, now)] if opens is not None]
     if not _is_day_off(campus, now):
         ends += [end for shift in campus.shifts if shift.person == person for end in _ends(shift, campus, now)]
     # Whoever is called away earlier than the shift ends goes then.
     calls = [campus.instant(each.start) for each in campus.overrides if each.person == person]
     return min([max(ends), *(each for each in calls if now < each)]) if ends else None
+
+
+def next_staffed(campus: Campus, after: datetime) -> datetime | None:
+    """Return when somebody is on site next, after an instant at which nobody is; None if not within two weeks."""
+    calendar = campus.local_calendar
+    today = calendar.local(after).date()
+    starts = (start for ahead in range(15) for start, _ in calendar.spans("staffed", today + timedelta(days=ahead)))
+    return min((start for start in starts if start > after), default=None)
 
 
 def _meant(word: str, campus: Campus, now: datetime) -> Iterable[Person]:

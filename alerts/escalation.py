@@ -66,12 +66,14 @@ def begin(book: Book, entry: Entry, *, told_at: datetime | None = None, cooldown
 def hush(book: Book, entry: Entry, mute: Mute) -> None:
     """Keep an alert quiet, what was to follow included, until it is looked at again."""
     entry.stop_steps("notify", "again", "look")
-    entry.take_back(mute.text)
+    is_quiet = entry.alert.suppressed == mute.word
+    entry.take_back(mute.word if is_quiet else mute.text)
     entry.planned.append(Planned(0, mute.until, "look"))
-    if entry.alert.suppressed == mute.word:
+    if is_quiet:
         return
     entry.set(suppressed(entry.alert, mute.word))
-    entry.event("suppressed", mute.text, at=book.now, reason=mute.word, until=moment(mute.until), by=mute.by)
+    about: dict[str, Any] = {"reason": mute.word, "until": moment(mute.until), "by": mute.by, "said": mute.said}
+    entry.event("suppressed", mute.text, at=book.now, **about)
 
 
 def look_again(book: Book, entry: Entry) -> None:
@@ -200,7 +202,7 @@ def close_later(book: Book, entry: Entry) -> None:
 def close(book: Book, entry: Entry, why: str) -> None:
     """Close an alert without a person."""
     book.close(entry, closed_by_itself(entry.alert, now=book.now, note=why))
-    entry.event("closed", f"Closed by itself: {why}", at=book.now, disposition=entry.alert.disposition)
+    entry.event("closed", f"Closed by itself: {why}", at=book.now, disposition=entry.alert.disposition, said="")
     entry.deed(SERVICE, "alert.close", disposition=entry.alert.disposition, note=why)
 
 
@@ -273,7 +275,7 @@ def _look_at_shift(book: Book, entry: Entry, *, was_on_shift: bool) -> None:
         entry.planned.append(Planned(0, end, "handover", repeat=1))
     elif was_on_shift:
         entry.set(lapsed(alert))
-        text = f"{holder.name} went off shift without handing it over: it is nobody's again"
+        text = f"{holder.name} is off duty and did not hand it over: it is nobody's again"
         entry.event("handover", text, at=book.now, was=alert.acknowledged_by)
         entry.deed(SERVICE, "alert.lapse", was=alert.acknowledged_by)
         begin(book, entry)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import cap, links, outbox, plan_picture, reach, shapes, store, telling
+from alerts import cap, links, outbox, plan_picture, reach, shapes, srp, store, telling
 from alerts.alert import Alert
 from alerts.notices import duration
 from alerts.redaction import redact
@@ -142,6 +142,7 @@ def _summary(record: Record, data: Mapping[str, Any], *, redacted: bool) -> str:
         "",
         f"{said['severity'].upper()}: {said['text']}",
         f"Rule {alert.rule}, version {alert.rule_version}: {alert.title}",
+        *srp.suggestion(alert.srp),
         "",
         f"Since      {at(said['since'])}",
         f"Opened     {at(said['opened_at'])}",

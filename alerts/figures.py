@@ -7,29 +7,28 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts import policies
+from alerts.flood import ENDS_BELOW, SPAN
 from alerts.outbox import AttemptRow, DeliveryRow
 from alerts.store import AlertRow, EventRow
 from core.errors import BadInput, Problem
 from core.findings import SEVERITIES
 
-WINDOW: Final = timedelta(minutes=10)
-FLOOD_ABOVE: Final = 10
-FLOOD_ENDS: Final = 5
-CHATTER: Final = 3
-"""So many times from quiet to active within a minute is chattering."""
-STALE: Final = timedelta(hours=24)
 LONGEST: Final = timedelta(days=400)
+Source = tuple[str, str, str]
+"""What keeps making alerts: campus, rule and key."""
+Person = tuple[str, str]
+"""Campus and person."""
 _NUISANCE: Final = ("nuisance", "false")
 _JUDGED: Final = ("real", *_NUISANCE)
 
@@ -45,8 +44,6 @@ class One:
     entity: str
     severity: str
     opened_at: datetime
-    began_at: datetime
-    cleared_at: datetime | None
     acknowledged_at: datetime | None
     closed_at: datetime | None
     disposition: str | None
@@ -54,7 +51,7 @@ class One:
     policy: Mapping[str, Any]
 
     @property
-    def source(self) -> tuple[str, str, str]:
+    def source(self) -> Source:
         """What keeps making alerts: campus, rule and key."""
         return (self.campus, self.rule, self.key)
 
@@ -65,7 +62,7 @@ async def read(session: AsyncSession, *, since: datetime, until: datetime, campu
         raise BadInput([Problem(f"must lie after `from`, by {LONGEST.days} days at most", "to")])
     alerts, exercises = await _alerts(session, since, until, campus)
     told = await _told(session, since, until, campus)
-    spells = await _spells(session, since, until, campus)
+    spells, chatter = await _spells(session, since, until, campus)
     return {
         "from": since,
         "to": until,
@@ -74,10 +71,10 @@ async def read(session: AsyncSession, *, since: datetime, until: datetime, campu
         "exercises": exercises,
         "mix": _mix(alerts),
         "people": _people(told, since, until),
-        "floods": _floods(told),
+        "floods": await _floods(session, since, until, campus),
         "top_sources": _top(alerts),
-        "chattering": _chattering(spells),
-        "stale": _stale(alerts, until),
+        "chattering": _chattering(spells, chatter),
+        "stale": await _stale(session, since, until, campus),
         "acknowledgement": _acknowledgement(alerts),
         "delivery": await _delivery(session, since, until, campus),
         "nuisance": {"by_rule": _nuisance(alerts, "rule"), "by_door": _nuisance(alerts, "door")},
@@ -98,7 +95,7 @@ async def _alerts(
 
 async def _told(
     session: AsyncSession, since: datetime, until: datetime, campus: str | None
-) -> dict[tuple[str, str], list[datetime]]:
+) -> dict[Person, list[datetime]]:
     """Return when each person was first told of each live alert, in order."""
     first = func.min(DeliveryRow.created_at)
     query = (
@@ -119,8 +116,8 @@ async def _told(
 
 async def _spells(
     session: AsyncSession, since: datetime, until: datetime, campus: str | None
-) -> dict[tuple[str, str, str], list[datetime]]:
-    """Return when each source became active, in order."""
+) -> tuple[dict[Source, list[datetime]], Counter[Source]]:
+    """Return when each source became active, in order, and how often the desk found that to be chatter."""
     query = (
         select(AlertRow.campus, AlertRow.rule, AlertRow.key, EventRow.at, EventRow.event, EventRow.data)
         .join(AlertRow, AlertRow.id == EventRow.alert)
@@ -130,16 +127,18 @@ async def _spells(
     )
     if campus:
         query = query.where(AlertRow.campus == campus)
-    found: dict[tuple[str, str, str], list[datetime]] = defaultdict(list)
-    openings: dict[tuple[str, str, str], int] = {}
+    found: dict[Source, list[datetime]] = defaultdict(list)
+    chatter: Counter[Source] = Counter()
+    openings: dict[Source, int] = {}
     for place, rule, key, at, event, data in await session.execute(query):
         source = (place, rule, key)
+        chatter[source] += bool(data.get("chattering"))
         opening = 1 if event == "opened" else int(data.get("opening", 1))
         # Found again while it still holds is the same spell.
         if event == "opened" or opening != openings.get(source, 1):
             found[source].append(at)
         openings[source] = opening
-    return found
+    return found, chatter
 
 
 async def _delivery(
@@ -178,7 +177,7 @@ def _mix(alerts: Sequence[One]) -> list[dict[str, Any]]:
 def _people(
     told: Mapping[tuple[str, str], Sequence[datetime]], since: datetime, until: datetime
 ) -> list[dict[str, Any]]:
-    windows = max((until - since) / WINDOW, 1.0)
+    windows = max((until - since) / SPAN, 1.0)
     return [
         {
             "campus": campus,
@@ -191,36 +190,59 @@ def _people(
     ]
 
 
-def _floods(told: Mapping[tuple[str, str], Sequence[datetime]]) -> list[dict[str, Any]]:
+async def _floods(session: AsyncSession, since: datetime, until: datetime, campus: str | None) -> list[dict[str, Any]]:
+    """Return the floods that the desk saw begin, each with its end and its height."""
+    query = select(EventRow.at, EventRow.data).where(
+        EventRow.event == "flood", EventRow.at >= since, EventRow.at < until
+    )
+    began = [(data["campus"], data["person"], at) for at, data in await session.execute(query.order_by(EventRow.id))]
+    began = [each for each in began if campus in (None, each[0])]
+    reached = await _reached(session, since, until, {each[:2] for each in began})
     return [
-        {"campus": campus, "person": person, **flood}
-        for (campus, person), moments in sorted(told.items())
-        for flood in floods(moments)
+        {"campus": place, "person": person, **flood(at, reached[place, person], until)}
+        for place, person, at in sorted(began)
     ]
 
 
-def floods(moments: Sequence[datetime]) -> list[dict[str, Any]]:
-    """Return the floods in a person's alerts: from the one too many in ten minutes, until fewer than five are left."""
-    found: list[dict[str, Any]] = []
-    flood: dict[str, Any] | None = None
-    edges = sorted({*moments, *(at + WINDOW for at in moments)})
-    for now in edges:
-        count = bisect_right(moments, now) - bisect_right(moments, now - WINDOW)
-        if flood is None and count > FLOOD_ABOVE:
-            flood = {"began_at": now, "ended_at": None, "most_in_10_min": count}
-            found.append(flood)
-        elif flood is not None:
-            flood["most_in_10_min"] = max(flood["most_in_10_min"], count)
-            if count < FLOOD_ENDS:
-                flood["ended_at"], flood = now, None
+async def _reached(
+    session: AsyncSession, since: datetime, until: datetime, people: Collection[Person]
+) -> dict[Person, list[datetime]]:
+    """Return when something new reached each of these people, as the desk counts it: the same again counts once."""
+    query = (
+        select(DeliveryRow.campus, DeliveryRow.person, AlertRow.rule, AlertRow.key, DeliveryRow.created_at)
+        .join(AlertRow, AlertRow.id == DeliveryRow.alert)
+        .where(DeliveryRow.kind == "alert", DeliveryRow.created_at > since - SPAN, DeliveryRow.created_at < until)
+        .where(tuple_(DeliveryRow.campus, DeliveryRow.person).in_(people))
+        .order_by(DeliveryRow.created_at)
+    )
+    found: dict[Person, list[datetime]] = defaultdict(list)
+    latest: dict[tuple[str, ...], datetime] = {}
+    for place, person, rule, key, at in await session.execute(query) if people else ():
+        before = latest.get((place, person, rule, key))
+        if before is None or before <= at - SPAN:
+            latest[place, person, rule, key] = at
+            found[place, person].append(at)
     return found
+
+
+def flood(began: datetime, moments: Sequence[datetime], until: datetime) -> dict[str, Any]:
+    """Return a flood that began at an instant: until fewer than five have reached the person in ten minutes."""
+    most = 0
+    for now in sorted({began, *moments, *(at + SPAN for at in moments)}):
+        if now < began or now >= until:
+            continue
+        count = bisect_right(moments, now) - bisect_right(moments, now - SPAN)
+        most = max(most, count)
+        if count < ENDS_BELOW:
+            return {"began_at": began, "ended_at": now, "most_in_10_min": most}
+    return {"began_at": began, "ended_at": None, "most_in_10_min": most}
 
 
 def _rolling(moments: Sequence[datetime]) -> Iterable[tuple[datetime, int]]:
     """Yield how many there were in the ten minutes up to each moment."""
     first = 0
     for number, now in enumerate(moments):
-        while moments[first] <= now - WINDOW:
+        while moments[first] <= now - SPAN:
             first += 1
         yield now, number - first + 1
 
@@ -235,33 +257,36 @@ def _top(alerts: Sequence[One]) -> list[dict[str, Any]]:
     ]
 
 
-def _chattering(spells: Mapping[tuple[str, str, str], Sequence[datetime]]) -> list[dict[str, Any]]:
-    found = []
-    for (campus, rule, key), moments in sorted(spells.items()):
-        times = sum(
-            last - first <= timedelta(minutes=1) for first, last in zip(moments, moments[CHATTER - 1 :], strict=False)
-        )
-        if times:
-            found.append({"campus": campus, "rule": rule, "key": key, "times": times, "shortest_s": _shortest(moments)})
-    return found
+def _chattering(spells: Mapping[Source, Sequence[datetime]], chatter: Mapping[Source, int]) -> list[dict[str, Any]]:
+    return [
+        {"campus": campus, "rule": rule, "key": key, "times": times, "shortest_s": _shortest(spells[campus, rule, key])}
+        for (campus, rule, key), times in sorted(chatter.items())
+        if times
+    ]
 
 
 def _shortest(moments: Sequence[datetime]) -> float:
-    return min((later - earlier).total_seconds() for earlier, later in pairwise(moments))
+    return min(((later - earlier).total_seconds() for earlier, later in pairwise(moments)), default=0.0)
 
 
-def _stale(alerts: Sequence[One], until: datetime) -> list[dict[str, Any]]:
+async def _stale(session: AsyncSession, since: datetime, until: datetime, campus: str | None) -> list[dict[str, Any]]:
+    """Return the alerts that the desk found to have been true for too long, in this stretch of time."""
+    query = (
+        select(AlertRow.id, AlertRow.campus, AlertRow.rule, AlertRow.key, EventRow.data)
+        .join(AlertRow, AlertRow.id == EventRow.alert)
+        .where(AlertRow.exercise == "live", EventRow.event == "stale", EventRow.at >= since, EventRow.at < until)
+        .order_by(EventRow.id)
+    )
+    if campus:
+        query = query.where(AlertRow.campus == campus)
     return [
-        {
-            "alert": alert.id,
-            "campus": alert.campus,
-            "rule": alert.rule,
-            "key": alert.key,
-            "active_since": alert.began_at,
-        }
-        for alert in alerts
-        if (alert.cleared_at or alert.closed_at or until) - alert.began_at > STALE
+        {"alert": number, "campus": place, "rule": rule, "key": key, "active_since": _instant(data["since"])}
+        for number, place, rule, key, data in await session.execute(query)
     ]
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _acknowledgement(alerts: Sequence[One]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ never the messages behind it: those may name a student or somebody on the watch 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.alert import SERVICE, Alert
 from alerts.buttons import Button, buttons
+from alerts.srp import suggestion
 from core.findings import Severity
 
 SMS_LENGTH: Final = 160
@@ -53,6 +54,10 @@ class Notice:
     buttons: tuple[Button, ...] = ()
     picture: bytes | None = field(default=None, repr=False)
     """A PNG, for channels that carry one without risk to the words."""
+
+
+Said = tuple[Alert, str | None]
+"""An alert that a notice is about, and the link to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +100,36 @@ def word(
 
 
 def word_together(
-    alerts: Sequence[tuple[Alert, str | None]], setting: Setting, *, via: str = "push", kind: str = "alert"
+    alerts: Sequence[Said],
+    setting: Setting,
+    *,
+    via: str = "push",
+    kind: str = "alert",
+    zones: Mapping[int, str] | None = None,
 ) -> Notice:
-    """Return one notice about several alerts, each with its link."""
+    """Return one notice about several alerts, each with its link: those of one rule in one zone stand together.
+
+    `zones` are the names of the zones by the alert's number.
+    """
+    groups = _groups(alerts, zones or {})
     gravest = max((alert for alert, _ in alerts), key=lambda alert: alert.rank)
     codes = " ".join(alert.code for alert, _ in alerts)
     # What is live never stands under a drill's mark; beside it, each of the others carries its own.
     marks = {_MARKS[alert.exercise] for alert, _ in alerts}
     drill = f"{mark} · " if len(marks) == 1 and (mark := marks.pop()) else ""
-    title = f"{drill}{len(alerts)} alerts · {setting.campus} · {codes}"
     if via == "sms":
         said = [_join(*([] if drill else _marks(alert, kind)), f"{alert.code} {alert.text}") for alert, _ in alerts]
         title = f"{drill}{len(alerts)} alerts {alerts[0][0].code}"
         return Notice(_plain(title), _fit("; ".join(said), SMS_LENGTH - len(title) - 2), gravest.severity)
+    what = _heading(*next(iter(groups.items()))) if len(groups) == 1 else f"{len(alerts)} alerts"
     lines: list[str] = []
-    for alert, link in alerts:
-        said = [alert.code, *_marks(alert, kind), alert.severity.upper(), alert.text]
-        lines.append(_join(*said, _how_long(alert, setting.now)))
-        lines += [link] if link else []
+    for place, group in groups.items():
+        lines += [_heading(place, group)] if 1 < len(group) < len(alerts) else []
+        for alert, link in group:
+            said = [alert.code, *_marks(alert, kind), alert.severity.upper(), alert.text]
+            lines.append(_join(*said, _how_long(alert, setting.now)))
+            lines += [link] if link else []
+    title = f"{drill}{_join(what, setting.campus, codes)}"
     return Notice(_cut(title, TITLE_LENGTH), "\n".join(lines), gravest.severity, alerts[-1][1])
 
 
@@ -135,6 +152,18 @@ def word_check(campus: str, name: str, kind: str, link: str | None = None) -> No
     ]
     lines += [link] if link else []
     return Notice("Can you be reached? · Hallwatch", "\n".join(lines), "minor", link)
+
+
+def _groups(alerts: Sequence[Said], zones: Mapping[int, str]) -> dict[tuple[str, str], list[Said]]:
+    """Return the alerts by rule (or what the rule calls its group) and zone, the gravest group first."""
+    found: dict[tuple[str, str], list[Said]] = {}
+    for alert, link in sorted(alerts, key=lambda each: -each[0].rank):
+        found.setdefault((alert.group or alert.rule, zones.get(alert.id, "")), []).append((alert, link))
+    return found
+
+
+def _heading(place: tuple[str, str], group: Sequence[Said]) -> str:
+    return _join(f"{len(group)} alerts: {group[0][0].title}", place[1])
 
 
 def duration(span: timedelta) -> str:
@@ -187,7 +216,14 @@ def _more(alert: Alert, setting: Setting, kind: str) -> list[str]:
         lines.append(f"On scene: {name_of(alert.on_scene_by)}")
     elif alert.acknowledged_by:
         lines.append(f"Taken by {name_of(alert.acknowledged_by)}")
-    return lines + [f"- {each}" for each in alert.do]
+    return [*lines, *(f"- {each}" for each in alert.do), *_suggested(alert, setting)]
+
+
+def _suggested(alert: Alert, setting: Setting) -> list[str]:
+    """Return the action that the rule suggests; not where the campus does it already."""
+    if alert.srp == setting.state:
+        return []
+    return [f"- {line}" if number else line for number, line in enumerate(suggestion(alert.srp))]
 
 
 def _evidence(alert: Alert, setting: Setting) -> list[str]:
@@ -226,7 +262,9 @@ def _sms(alert: Alert, setting: Setting, kind: str, text: str, link: str | None)
     what = _ending(alert) if kind == "cancel" else f"{_what(alert, text, kind)} {_how_long(alert, setting.now)}".strip()
     # A gateway joins the title to the body with a line break or two characters.
     room = max(SMS_LENGTH - len(title) - 2 - len(tail), len(alert.code) + _LEAST_SMS_TEXT)
-    return title, _fit(f"{alert.code} {what}", room) + tail
+    said = f"{alert.code} {what}"
+    wish = f". Consider {alert.srp.upper()}" if _suggested(alert, setting) and alert.srp and kind != "cancel" else ""
+    return title, _fit(said + wish if len(_plain(said + wish)) <= room else said, room) + tail
 
 
 def _join(*parts: str) -> str:

@@ -49,7 +49,8 @@ class DeliveryRow(Base):
     kind: Mapped[str]
     priority: Mapped[int]
     until: Mapped[str]
-    """The answer that makes it needless (see `alerts.policies.Until`), or `always`: it is sent whatever happens."""
+    """The answer that makes it needless (`ack`, `ack:2`, `on_scene`, `resolve`; see `alerts.policies.Step.awaits`), or
+    `always`: it is sent whatever happens."""
     msg_type: Mapped[str]
     text: Mapped[str] = mapped_column(Text, default="")
     """What the notice says beyond the alert itself: a correction, or why it is cancelled."""

@@ -19,6 +19,7 @@ from alerts.notices import Notice, Setting
 from alerts.outbox import DeliveryRow, Lane, Place
 from alerts.plan_picture import picture_for
 from alerts.policies import is_answered
+from alerts.suppression import zone_of
 from core import state
 from core.campus import Campus
 from core.facts import CampusFacts
@@ -102,7 +103,8 @@ def _fill(parcel: Parcel, said: list[tuple[Alert, str | None]], campus: Campus |
     first = parcel.deliveries[0]
     try:
         if len(said) > 1:
-            parcel.notice = notices.word_together(said, setting, via=target.via)
+            zones = {alert.id: _zone(alert, campus) for alert, _ in said}
+            parcel.notice = notices.word_together(said, setting, via=target.via, zones=zones)
         else:
             alert, link = said[0]
             parcel.notice = notices.word(
@@ -117,6 +119,11 @@ def _fill(parcel: Parcel, said: list[tuple[Alert, str | None]], campus: Campus |
     except Exception as error:  # noqa: BLE001 - one alert that cannot be worded holds up no other
         _log.exception("notice_not_worded", alert=first.alert)
         parcel.outcome = Outcome("failed", f"could not be worded ({type(error).__name__})")
+
+
+def _zone(alert: Alert, campus: Campus | None) -> str:
+    zone = campus.zones_by_id.get(zone_of(alert, campus) or "") if campus else None
+    return zone.name if zone else ""
 
 
 def _parcels(lane: Lane, rows: Sequence[DeliveryRow]) -> list[Parcel]:

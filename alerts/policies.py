@@ -16,7 +16,7 @@ import msgspec
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, field_validator
 
 from alerts.alert import Alert
-from alerts.duty import Recipient, people, who
+from alerts.duty import Recipient, next_staffed, people, who
 from core.calendar import Strict
 from core.campus import Campus, Id, PersonRole, nearest, problems_of, read_duration, write_duration
 from core.documents import Document
@@ -152,7 +152,10 @@ _DEFAULTS: tuple[dict[str, Any], ...] = (
     {
         "id": "minor",
         "title": "When there is time: one message to maintenance or the office",
-        "steps": [{"notify": ["role:maintenance", "role:office"], "via": ["email", "push", "any"]}],
+        "steps": [
+            {"notify": ["role:maintenance", "role:office"], "via": ["email", "push", "any"]},
+            {"after": "1d", "notify": ["role:admin"], "via": ["email", "push", "any"]},
+        ],
         "ack_target": "1d",
         "group": "1h",
         "quiet": True,
@@ -253,10 +256,7 @@ def send_at(policy: Policy, campus: Campus, now: datetime) -> datetime:
     when = now + policy.group
     if not policy.quiet or campus.is_staffed(when):
         return when
-    calendar = campus.local_calendar
-    today = calendar.local(when).date()
-    starts = (start for ahead in range(15) for start, _ in calendar.spans("staffed", today + timedelta(days=ahead)))
-    return min((start for start in starts if start > when), default=when)
+    return next_staffed(campus, when) or when
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ async def _remind(session: AsyncSession, each: Suppression, campuses: Mapping[st
         at=now,
         severity="moderate",
         title="What is kept quiet will be heard again",
-        text=f"The {each.kind} of {what} by {name_of(each.author)} ends at {ends} ({each.reason})",
+        text=f"The {each.kind} of {what} by {name_of(each.author)} ends at {ends}: {each.reason}",
         because=as_json(each, now),
     )
     policy = book.policies(each.campus)[0][REMINDER]
@@ -165,7 +165,7 @@ async def _remind(session: AsyncSession, each: Suppression, campuses: Mapping[st
     first = policy.steps[0].model_copy(update={"notify": (*author, *policy.steps[0].notify)})
     mine = policy.model_copy(update={"steps": (first, *policy.steps[1:])})
     entry = book.open(opened(finding, now=now, policy=policies.to_plain(mine)))
-    entry.event("opened", finding.text, at=now, severity=finding.severity)
+    entry.event("opened", finding.text, at=now, severity=finding.severity, said=each.reason)
     entry.deed(SERVICE, "suppression.remind", suppression=each.id)
     escalation.begin(book, entry)
     entry.set(cleared(entry.alert, at=now, now=now))

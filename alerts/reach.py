@@ -12,7 +12,7 @@ from alerts.duty import people
 from alerts.links import Link
 from alerts.outbox import REACHED, AttemptRow, DeliveryRow
 from alerts.policies import Policy
-from core.campus import Campus
+from core.campus import Campus, Person
 
 How = Literal["on_scene", "acknowledged", "opened", "told", "perhaps", "waiting", "not_reached"]
 _TELLING: Final = ("alert", "reminder", "help")
@@ -48,7 +48,7 @@ def board(
     """Return a line for each person who was told or should be, in the order in which that was so."""
     telling = [each for each in deliveries if each.kind in _TELLING and each.generation >= alert.first_generation]
     found = dict.fromkeys([*(each.person for each in telling), *_meant(alert, policy, campus, now)])
-    takers = (alert.acknowledged_by, alert.on_scene_by)
+    takers = (alert.acknowledged_by, *alert.acknowledgers, alert.on_scene_by)
     found |= dict.fromkeys(taker.removeprefix("person:") for taker in takers if taker and taker.startswith("person:"))
     return tuple(
         _line(alert, person, [each for each in telling if each.person == person], attempts, links, campus)
@@ -82,12 +82,13 @@ def _line(
     told = [each for each in took if each[2] == "accepted"]
     opened = [link.opened_at for link in links if link.person == person and link.opened_at]
     acknowledged = alert.acknowledged_at if alert.acknowledged_by == f"person:{person}" else None
+    seen_too = not acknowledged and f"person:{person}" in alert.acknowledgers
     on_scene = alert.on_scene_at if alert.on_scene_by == f"person:{person}" else None
     how: How = (
         "on_scene"
         if on_scene
         else "acknowledged"
-        if acknowledged
+        if acknowledged or seen_too
         else "opened"
         if opened
         else "told"
@@ -107,11 +108,11 @@ def _line(
         opened_at=min(opened, default=None),
         acknowledged_at=acknowledged,
         on_scene_at=on_scene,
-        words=_words(how, mine, known.phone if known else None),
+        words="has seen it, too" if how == "acknowledged" and seen_too else _words(how, mine, known),
     )
 
 
-def _words(how: How, mine: Sequence[DeliveryRow], phone: str | None) -> str:
+def _words(how: How, mine: Sequence[DeliveryRow], known: Person | None) -> str:
     if how != "not_reached":
         return {
             "on_scene": "on the scene",
@@ -123,4 +124,4 @@ def _words(how: How, mine: Sequence[DeliveryRow], phone: str | None) -> str:
         }[how]
     if mine and all(each.state == "cancelled" for each in mine):
         return f"not told: {mine[-1].reason}"
-    return f"NOT REACHED: call {phone}" if phone else "NOT REACHED: no telephone number is known"
+    return f"NOT REACHED: call {known.phone}" if known and known.phone else "NOT REACHED: no telephone number is known"

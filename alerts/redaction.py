@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from alerts.alert import SERVICE
@@ -12,7 +12,6 @@ from core.campus import Campus
 WITHHELD: Final = "[withheld]"
 _OURS: Final = frozenset(
     (
-        "opened",
         "repeated",
         "escalated",
         "cleared",
@@ -26,11 +25,18 @@ _OURS: Final = frozenset(
         "exercise",
         "restarted",
         "self-test",
+        "handover",
+        "unsuppressed",
+        "stale",
+        "flood",
+        "digest",
     )
 )
 """Lines of a timeline whose words are the service's own. Of any other, somebody may have written them."""
-_WHO: Final = ("who", "actor", "acknowledged_by", "on_scene_by", "closed_by", "person")
-_NEVER: Final = ("body", "phone", "note")
+_QUOTING: Final = ("opened", "suppressed", "closed", "reopened")
+"""Lines which end with what somebody wrote; it stands in their data, too, as `said`."""
+_WHO: Final = ("who", "actor", "acknowledged_by", "on_scene_by", "closed_by", "person", "to")
+_NEVER: Final = ("body", "phone", "note", "said")
 _CONFIGURED: Final = ("rule", "policy")
 
 
@@ -45,13 +51,14 @@ def redact(data: Mapping[str, Any], campus: Campus | None) -> dict[str, Any]:
         words |= {person.phone: WITHHELD} if person.phone else {}
     for entry in campus.watch_list if campus else ():
         words |= dict.fromkeys((entry.name, *entry.aliases), WITHHELD)
-    blackout = _Blackout(words)
+    blackout = _Blackout(words, _quoted(data))
     return {name: blackout.names(each) if name in _CONFIGURED else blackout.clean(each) for name, each in data.items()}
 
 
 class _Blackout:
-    def __init__(self, words: Mapping[str, str]) -> None:
+    def __init__(self, words: Mapping[str, str], quoted: Collection[str]) -> None:
         self._words = words
+        self._endings = tuple(f": {each}" for each in sorted(quoted, key=len, reverse=True))
         either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True) if word)
         self._pattern = re.compile(rf"(?<!\w)(?:{either})(?!\w)") if either else None
 
@@ -76,17 +83,32 @@ class _Blackout:
     def _field(self, name: str, value: Any, around: Mapping[str, Any]) -> Any:
         if value and (name in _NEVER or (name in ("text", "reason") and _by_hand(around))):
             return WITHHELD
+        if name in ("text", "reason", "words") and isinstance(value, str):
+            return self.names(self._unquoted(value))
+        if name == "data" and "event" in around and not _by_hand(around):
+            return {each: WITHHELD if one and each in _NEVER else self.names(one) for each, one in value.items()}
         if name == "values" and isinstance(value, Mapping):
             kept = {each: one for each, one in value.items() if not each.startswith(("visit", "msg"))}
             return self.clean(kept)
         return self.clean(value)
 
+    def _unquoted(self, text: str) -> str:
+        ending = next((each for each in self._endings if text.endswith(each)), None)
+        return f"{text.removesuffix(ending)}: {WITHHELD}" if ending else text
+
 
 def _by_hand(around: Mapping[str, Any]) -> bool:
     """Return whether what stands here may have been written by a person: not in an alert, nor in a delivery."""
     if "event" in around:
-        return around["event"] not in _OURS
+        event, said = around["event"], around.get("data") or {}
+        return event not in _OURS and not (event in _QUOTING and ("said" in said or around.get("who") == SERVICE))
     return "title" not in around and "endpoint" not in around
+
+
+def _quoted(data: Mapping[str, Any]) -> set[str]:
+    """Return what people wrote that lines of the timeline quote."""
+    said = ((line.get("data") or {}).get("said") for line in data.get("timeline", ()))
+    return {each for each in said if isinstance(each, str) and each}
 
 
 def _collect(value: Any, found: dict[str, None]) -> None:

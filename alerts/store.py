@@ -49,6 +49,7 @@ class AlertRow(Base):
     title: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     do: Mapped[list[Any]]
+    srp: Mapped[str | None]
     group: Mapped[str | None]
     because: Mapped[dict[str, Any]]
     late: Mapped[bool]

@@ -109,6 +109,8 @@ class Mute:
     word: str
     text: str
     until: datetime
+    said: str = ""
+    """What somebody wrote: the last words of `text`."""
     by: int | None = None
     """The number of the suppression, or of the alert that inhibits."""
 
@@ -142,11 +144,11 @@ def mute_of(
     if holding:
         last = max(holding, key=lambda each: (each.ends_at, each.id))
         text = f"{name_of(last.author)} keeps it quiet until {clock(last.ends_at, campus)}: {last.reason}"
-        return Mute(last.word, text, last.ends_at, last.id)
+        return Mute(last.word, text, last.ends_at, last.reason, last.id)
     for each in standing:
         same = each.campus == alert.campus and each.exercise == alert.exercise
         if same and each.is_active and alert.severity != "extreme" and alert.rule in INHIBITS.get(each.rule, ()):
-            return Mute("inhibited", f"{each.rule} says so already: {each.text}", now + LOOK_AGAIN, each.id)
+            return Mute("inhibited", f"{each.rule} says so already: {each.text}", now + LOOK_AGAIN, by=each.id)
     return None
 
 

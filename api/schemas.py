@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access import Role
 from api.listing import Instant, Words
 from core.facts import CampusState
-from core.findings import Severity
+from core.findings import Severity, Srp
 from core.messages import Exercise
 
 Disposition = Literal["real", "nuisance", "false", "drill", "test", "unknown"]
@@ -143,8 +143,12 @@ class AlertShown(Shown):
     state: Literal["open", "closed"]
     condition: Literal["active", "cleared"]
     acknowledged_by: str | None
+    acknowledgers: list[str] = Field(description="Everybody who has taken this opening; the first one has it.")
     on_scene_by: str | None
     suppressed: str | None
+    stale: bool = Field(description="True for more than 24 hours.")
+    chattering: bool = Field(description="Its latest three openings came within a minute.")
+    srp: Srp | None = Field(description="The action of the Standard Response Protocol that its rule suggests.")
     disposition: Disposition | None
     exercise: Exercise
     opened_at: datetime

@@ -51,6 +51,8 @@ class Files:
     mappings: list[Mapping] = field(default_factory=list)
     policies: list[policies.Policy] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
+    campus_documents: list[Document] = field(default_factory=list)
+    """The campuses as they are written, in the same order."""
     sources: list[str] = field(default_factory=list)
 
     @property
@@ -89,7 +91,7 @@ def read(paths: Iterable[Path]) -> Files:
                 problems += member.locate([Problem(WHAT_IS_WHAT)])
             else:
                 sorted_[kind].append(member)
-    files = Files(sources=[str(path) for path in found])
+    files = Files(campus_documents=sorted_["campus"], sources=[str(path) for path in found])
     files.campuses = _collect(problems, lambda: read_campuses(sorted_["campus"]))
     files.rules = _collect(problems, lambda: rule.read_rules(sorted_["rule"]))
     files.mappings = _collect(problems, lambda: mapping.read_mappings(sorted_["mapping"]))
@@ -150,10 +152,24 @@ def read_campuses(found: Iterable[Document]) -> list[Campus]:
     return campuses
 
 
-def prove(files: Files) -> list[Problem]:
-    """Return what the rules' own tests and the mappings' own examples find wrong."""
+def prove(files: Files, *, allow_private: bool) -> list[Problem]:
+    """Return what the rules' own tests, the mappings' own examples and a look at the endpoints find wrong."""
     problems = [problem for each in files.rules for problem in trial.run_tests(each)]
-    return problems + [problem for each in files.mappings for problem in mapping.run_examples(each)]
+    problems += [problem for each in files.mappings for problem in mapping.run_examples(each)]
+    return problems + wrong_endpoints(files, allow_private=allow_private)
+
+
+def wrong_endpoints(files: Files, *, allow_private: bool) -> list[Problem]:
+    """Return which endpoints notices could not be sent to, each with its file, line and field."""
+    if not any(person.endpoints for campus in files.campuses for person in campus.people):
+        return []
+    from alerts import endpoints  # knows every service there is, which takes seconds to load
+
+    return [
+        problem
+        for campus, document in zip(files.campuses, files.campus_documents, strict=True)
+        for problem in document.locate(endpoints.problems_of(campus, allow_private=allow_private))
+    ]
 
 
 def not_stored(files: Files) -> list[str]:

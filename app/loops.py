@@ -97,12 +97,14 @@ async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) ->
         start("retention", _every(service, RETENTION_S, service.retention.look))
     else:
         start("refresh", _every(service, REFRESH_S, service.pipeline.look))
-    if "courier" in roles:
-        start("courier", service.courier.run())
-        start("auditor", service.auditor.run())
-        start("watchdog", service.watchdog.run())
-        start("preflight", _every(service, PREFLIGHT_S, service.preflight.look))
     try:
+        if "courier" in roles:
+            # Meanwhile messages are heard and judged; nobody is told that we are ready before we can send.
+            await service.channels.warm_up()
+            start("courier", service.courier.run())
+            start("auditor", service.auditor.run())
+            start("watchdog", service.watchdog.run())
+            start("preflight", _every(service, PREFLIGHT_S, service.preflight.look))
         if server is not None:
             await server.start()
             log.info("ready", url=server.url)

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 
@@ -65,7 +64,7 @@ class Service:
     async def prepare(self) -> None:
         """Migrate the database and, where it is empty, fill it: the shipped protocols and the files of CONFIG_DIR."""
         await migrate.upgrade(self.database)
-        await seed(self.database, self.vault, self.clock.now(), self.settings.config_dir)
+        await seed(self.database, self.vault, self.clock.now(), self.settings)
         await (self.pipeline.refresh() if self.judges else self.pipeline.look())
 
     async def close(self) -> None:
@@ -74,14 +73,20 @@ class Service:
         await self.database.close()
 
 
-async def seed(database: Database, vault: Vault, now: datetime, config: Path | None) -> None:
+async def seed(database: Database, vault: Vault, now: datetime, settings: Settings) -> None:
     """Fill an empty database with the shipped protocols, and with what the files of a folder say."""
     async with database.transaction() as session:
         if not await store.load_rules(session):
             await store.seed(session, rule.shipped(), now=now, by="shipped")
+        config = settings.config_dir
         if config is None or await registry.campus_ids(session):
             return
         files = documents.read([config])
+        allow_private = settings.allow_private_endpoints
+        wrong = await asyncio.to_thread(documents.wrong_endpoints, files, allow_private=allow_private)
+        for problem in wrong:
+            # To watch and to tell the others is better than not to start; each send is refused, with its reason.
+            log.warning("endpoint_unusable", problem=str(problem))
         changes = await documents.load(session, vault, files, now=now, by=f"CONFIG_DIR {config}")
         log.info("loaded", folder=str(config), what=files.summary, changes=len(changes))
 

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import msgspec
 
 Severity = Literal["minor", "moderate", "severe", "extreme"]
+Srp = Literal["hold", "secure", "lockdown", "evacuate", "shelter"]
+"""The actions of the Standard Response Protocol."""
 SEVERITIES: tuple[Severity, ...] = ("minor", "moderate", "severe", "extreme")
 """From the least to the most urgent (the words of CAP 1.2)."""
 
@@ -24,6 +26,8 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str | None = None
     latch: bool = False
     """Only a person may close the alert."""
+    srp: Srp | None = None
+    """The action that this may call for: a suggestion, a person decides."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

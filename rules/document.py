@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, With
 from core.calendar import Strict
 from core.campus import Duration, Moment, read_duration
 from core.facts import CampusState
-from core.findings import SEVERITIES, Severity
+from core.findings import SEVERITIES, Severity, Srp
 from rules.language.types import BOOL, DURATION, INT, STRING, Type
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
@@ -163,6 +163,7 @@ class Advice(Document):
     cooldown: Length = timedelta(0)
     group: Line | None = None
     latch: bool = False
+    srp: Srp | None = None
 
 
 class Variant(Document):

@@ -42,6 +42,7 @@ def report(rule: Rule, key: str, signal: Signal, scene: Scene, known: datetime) 
             cooldown_s=rule.alert.cooldown.total_seconds(),
             group=rule.alert.group,
             latch=rule.alert.latch,
+            srp=rule.alert.srp,
         ),
     )
 

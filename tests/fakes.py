@@ -34,6 +34,9 @@ class FakePhone(Channels):
     def room(self, lane: Lane) -> int:
         return 100
 
+    async def warm_up(self) -> None:
+        return None
+
     def validate(self, url: str) -> list[Problem]:
         return []
 

@@ -12,11 +12,11 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import notices, outbox, store
-from alerts.alert import Alert
+from alerts import notices, outbox, srp, store
+from alerts.alert import Alert, is_chattering
 from alerts.outbox import DeliveryRow
-from api.console import render
-from api.console.views import ALERTS_SHOWN, Banner, Board, Card, Line, Site, Tile
+from api.console import quiets, render
+from api.console.views import ALERTS_SHOWN, Banner, Board, Card, Line, Quiet, Site, Tile
 from api.deps import Health
 from api.routes.campuses import doors
 from api.routes.state import state_of
@@ -34,13 +34,6 @@ DISPOSITIONS: Final = (
     ("test", "A test"),
     ("unknown", "Nobody knows"),
 )
-_STATE_WORDS: Final = {
-    "hold": "Hold: clear the halls, stay in rooms",
-    "secure": "Secure: everybody inside, outside doors locked",
-    "lockdown": "Lockdown: locks, lights, out of sight",
-    "evacuate": "Evacuate: leave the building",
-    "shelter": "Shelter: take shelter",
-}
 _DELIVERY_WORDS: Final = {
     "pending": "waits",
     "leased": "is being sent",
@@ -61,14 +54,20 @@ async def read(session: AsyncSession, campuses: Mapping[str, Campus], health: He
     rows = await outbox.find(session, limit=DELIVERIES_SHOWN)
     told = await _told(session, open_alerts, campuses)
     codes = await store.get_all(session, {row.alert for row in rows})
-    cards = [_card(alert, campuses, told.get(alert.id, "")) for alert in open_alerts]
+    cards = [_card(alert, campuses, told.get(alert.id, ""), now) for alert in open_alerts]
+    quiet_now = [quiet for campus in found for quiet in await quiets.read(session, campus, now)]
     zone = render.zone_of(found[0] if found else None)
     return Board(
         now=now,
         zone=zone,
         last_id=last_id,
-        banners=[*_unwell(health, zone), *[banner async for banner in _states(session, found)]],
+        banners=[
+            *_unwell(health, zone),
+            *[banner async for banner in _states(session, found)],
+            *[_exercise(quiet, now) for quiet in quiet_now if quiet.kind == "Exercise"],
+        ],
         cards=sorted(cards, key=lambda card: (-card.rank, card.taken, card.cleared_at is not None, -card.id)),
+        quiets=quiet_now,
         sites=[
             Site(campus.id, campus.campus.name, [_tile(campus.id, door, now) for door in await doors(session, campus)])
             for campus in found
@@ -86,9 +85,10 @@ async def _gravest(session: AsyncSession) -> list[Alert]:
     return found
 
 
-def _card(alert: Alert, campuses: Mapping[str, Campus], told: str) -> Card:
+def _card(alert: Alert, campuses: Mapping[str, Campus], told: str, now: datetime) -> Card:
     campus = campuses.get(alert.campus)
     live = alert.exercise == "live"
+    chattering = is_chattering(alert, now)
     choices = [each for each in DISPOSITIONS if not live or each[0] not in ("drill", "test")]
     if not live:
         choices.sort(key=lambda each: each[0] != alert.exercise)
@@ -109,11 +109,14 @@ def _card(alert: Alert, campuses: Mapping[str, Campus], told: str) -> Card:
         acknowledged_at=alert.acknowledged_at,
         on_scene_by=name_of(alert.on_scene_by, campus),
         suppressed=alert.suppressed,
+        stale=alert.stale,
+        chattering=chattering,
         told=told,
         do=alert.do,
+        suggested=srp.suggestion(alert.srp),
         dispositions=choices,
         rank=alert.rank,
-        mark=_mark(alert, told),
+        mark=_mark(alert, told, chattering),
     )
 
 
@@ -166,7 +169,12 @@ async def _states(session: AsyncSession, campuses: Sequence[Campus]) -> AsyncIte
         now = state_of(campus, await state.get(session, campus.id, "campus", campus.id))
         if now["state"] != "normal":
             where = f"{campus.campus.name}: " if len(campuses) > 1 else ""
-            yield Banner(f"state-{campus.id}", now["state"], where + _STATE_WORDS[now["state"]])
+            yield Banner(f"state-{campus.id}", now["state"], where + srp.WORDS[now["state"]])
+
+
+def _exercise(quiet: Quiet, now: datetime) -> Banner:
+    until = render.clock_time(quiet.until, quiet.zone, now) if quiet.until else ""
+    return Banner(quiet.key, "exercise", f"EXERCISE until {until}: {quiet.why}")
 
 
 def name_of(who: str | None, campus: Campus | None) -> str | None:

@@ -41,8 +41,11 @@ class Card:
     acknowledged_at: datetime | None
     on_scene_by: str | None
     suppressed: str | None
+    stale: bool
+    chattering: bool
     told: str
     do: Sequence[str]
+    suggested: Sequence[str]
     dispositions: Sequence[tuple[str, str]]
     rank: int
     mark: str
@@ -82,6 +85,22 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Something that is kept quiet, or that is told too much: who, why, until when."""
+
+    key: str
+    kind: str
+    what: str
+    who: str
+    why: str
+    until: datetime | None
+    since: datetime | None
+    zone: ZoneInfo
+    extreme: str
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One campus with its doors."""
 
@@ -99,17 +118,20 @@ class Board:
     last_id: int
     banners: Sequence[Banner]
     cards: Sequence[Card]
+    quiets: Sequence[Quiet]
     sites: Sequence[Site]
     deliveries: Sequence[Line]
 
     @property
     def counts(self) -> str:
         """How much is open, in one line."""
+        kept = sum(quiet.kind not in ("Exercise", "Flood") for quiet in self.quiets)
+        hushed = f"; {kept} kept quiet" if kept else ""
         if not self.cards:
-            return "none"
+            return f"none{hushed}"
         waiting = sum(not card.taken for card in self.cards)
         shown = f"{len(self.cards)}{'+' if len(self.cards) == ALERTS_SHOWN else ''} open"
-        return f"{shown}, {waiting} with nobody on it" if waiting else f"{shown}, all taken"
+        return f"{shown}, {f'{waiting} with nobody on it' if waiting else 'all taken'}{hushed}"
 
     @property
     def title(self) -> str:

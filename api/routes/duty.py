@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import duty, handover
+from alerts import duty, endpoints, handover
 from api.access import Caller
 from api.alert_schemas import DutyShown, GoingOff, NearInstant
 from api.deps import Administrator, Answerer, House, InHouse, Now, OnCampus, Reader, Reading, Writing
@@ -151,12 +152,17 @@ async def _change(
 ) -> Campus:
     """Change a campus as the database has it now; BadInput says what would be wrong with it then."""
     await in_turn(session)
-    plain = registry.to_plain(await _present(session, house, campus))
+    before = await _present(session, house, campus)
+    plain = registry.to_plain(before)
     change(plain)
     try:
         changed = Campus.model_validate(plain)
     except ValidationError as error:
         raise BadInput(problems_of(error)) from None
+    allow_private = house.settings.allow_private_endpoints
+    wrong = await asyncio.to_thread(endpoints.problems_of, changed, allow_private=allow_private, known=before)
+    if wrong:
+        raise BadInput(wrong)
     changes = await registry.save(session, house.vault, changed, now=now, by=caller.actor)
     detail = {"changes": [{"what": each.what, "part": each.part, "id": each.id} for each in changes]}
     subject = f"campus:{campus.id}"

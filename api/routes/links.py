@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
-from alerts import links, preflight, presses, store
+from alerts import links, preflight, presses, srp, store
 from alerts.buttons import Reply, offered
 from alerts.links import Link
 from alerts.plan_picture import picture_for
@@ -96,6 +96,7 @@ async def _page(
         taken_by=name_of(alert.acknowledged_by, campus),
         on_scene_by=name_of(alert.on_scene_by, campus),
         person=name_of(link.person, campus),
+        suggested=srp.suggestion(alert.srp),
         replies=offered(alert),
         token=token,
         has_plan=picture_for(alert, campus) is not None,

@@ -209,3 +209,21 @@ async def test_what_happened_while_the_service_was_away_is_there_once_it_is_back
         await expect(page.locator("#line")).to_have_text("Live")
         assert await is_the_same_page(page)
         await context.close()
+
+
+async def test_what_is_kept_quiet_appears_and_goes_by_itself_and_fits_a_phone(page: Page, desk: Desk) -> None:
+    await page.set_viewport_size(PHONE)
+    await sign_in(page, desk)
+    await expect(page.get_by_text("Nothing is kept quiet.")).to_be_visible()
+    await marked(page)
+    until = (desk.house.clock.now() + timedelta(hours=1)).isoformat()
+    said = {"campus": "lincoln", "rules": ["door-held-open"], "zones": ["gym"], "until": until, "reason": "concert"}
+    async with desk.client("sro") as client:
+        kept = (await client.post("/api/v1/suppressions", json=said)).json()["id"]
+        quiet = page.locator(f"#suppression-{kept}")
+        await expect(quiet).to_contain_text("door-held-open · Gymnasium")
+        await expect(quiet).to_contain_text("concert")
+        assert not await width_overflows(page)
+        await client.delete(f"/api/v1/suppressions/{kept}")
+    await expect(page.get_by_text("Nothing is kept quiet.")).to_be_visible()
+    assert await is_the_same_page(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -259,3 +260,50 @@ async def test_nobody_on_shift_and_nobody_with_an_endpoint_is_on_record(database
         gaps = [each for each in await store.timeline(session, alert.id) if each.event == "coverage_gap"]
     assert gaps[0].text == "Step 1 reaches nobody (shift:on_duty, role:admin): nobody of them can be reached now"
     assert len(gaps) == 3, "each step gave way to the next at once"
+
+
+# Saturday evening: the campus is closed, and Principal Okafor is on call until Monday, 6:30.
+EVENING = datetime(2026, 11, 29, 2, 40, tzinfo=UTC)
+MONDAY = datetime(2026, 11, 30, 12, 30, tzinfo=UTC)
+
+
+async def taken_on_call(database: Database, campus: Campus) -> int:
+    alert = await take(database, campus, extreme(at=EVENING), now=EVENING)
+    async with database.transaction() as session:
+        await desk.acknowledge(session, alert.id, who=OKAFOR, now=EVENING)
+    await step(database, campus, EVENING)
+    return alert.id
+
+
+async def test_whoever_takes_it_on_call_loses_it_when_somebody_is_on_site_again(
+    database: Database, campus: Campus
+) -> None:
+    number = await taken_on_call(database, campus)
+    await step(database, campus, MONDAY - timedelta(seconds=1))
+    assert (await look(database, number)).acknowledged_by == OKAFOR, "the weekend is one time on call"
+    before = len(await told(database, number))
+    await step(database, campus, MONDAY)
+    assert (await look(database, number)).acknowledged_by is None
+    assert "diaz-phone" in (await told(database, number))[before:]
+    async with database.reading() as session:
+        said = [each.text for each in await store.timeline(session, number) if each.event == "handover"]
+    assert said == ["Principal Okafor is off duty and did not hand it over: it is nobody's again"]
+
+
+async def test_whose_own_shift_follows_the_time_on_call_keeps_it(database: Database) -> None:
+    shift = {"person": "okafor", "days": ["mon"], "at": "06:00-14:00"}
+    campus = lincoln(shifts=[*LINCOLN["shifts"], shift])
+    number = await taken_on_call(database, campus)
+    await step(database, campus, MONDAY)
+    assert (await look(database, number)).acknowledged_by == OKAFOR
+    await step(database, campus, MONDAY + timedelta(hours=8))
+    assert (await look(database, number)).acknowledged_by is None
+
+
+async def test_handed_over_before_the_time_on_call_ends_it_stays_taken(database: Database, campus: Campus) -> None:
+    number = await taken_on_call(database, campus)
+    async with database.transaction() as session:
+        given = await handover.go_off(session, "okafor", campus=campus, who=OKAFOR, to="reyes", now=EVENING)
+    assert [each.id for each in given] == [number]
+    await step(database, campus, MONDAY)
+    assert (await look(database, number)).acknowledged_by == REYES

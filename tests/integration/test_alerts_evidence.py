@@ -8,14 +8,17 @@ import json
 import zipfile
 from datetime import timedelta
 
-from alerts import answers, evidence, links, outbox, presses
+from alerts import answers, evidence, handover, links, outbox, presses, quiet
 from alerts.cap_check import check
+from alerts.redaction import WITHHELD
+from alerts.srp import suggestion
+from alerts.suppression import Suppression
 from core import audit, journal
 from core.campus import Campus
 from core.database import Database
 from core.messages import DoorOpened
 from tests.conftest import START
-from tests.unit.alerts.making import deliveries, extreme, later, mark_sent, take
+from tests.unit.alerts.making import advice, deliveries, extreme, finding, later, mark_sent, take
 from tests.unit.alerts.test_plan_picture import placed
 
 
@@ -112,3 +115,44 @@ async def test_what_was_changed_afterwards_shows(database: Database, campus: Cam
         row.actor = "person:nobody"
     whole = json.loads((await files(database, campus, number))["record.json"])
     assert [each["fits"] for each in whole["audit"]].count(False) == 1
+
+
+async def test_the_redacted_pack_tells_of_silence_and_handing_over_without_the_words_of_people(
+    database: Database, campus: Campus
+) -> None:
+    alert = await take(database, campus, finding())
+    until = later(minutes=30)
+    kept = Suppression(
+        campus="lincoln",
+        kind="shelf",
+        alert=alert.id,
+        author="person:diaz",
+        reason="Robin paints",
+        created_at=START,
+        starts_at=START,
+        ends_at=until,
+        next_at=until,
+    )
+    everybody = {campus.id: campus}
+    async with database.transaction() as session:
+        held = await quiet.suppress(session, kept, campus, later(5))
+        await quiet.lift(session, held.id, who="person:diaz", campuses=everybody, now=later(60))
+        await answers.acknowledge(session, alert.id, who="person:reyes", now=later(70))
+        await handover.hand_over(session, alert.id, who="person:reyes", to="diaz", campuses=everybody, now=later(80))
+        await answers.resolve(session, alert.id, who="person:diaz", disposition="real", note="Robin", now=later(90))
+    found = await files(database, campus, alert.id, redacted=True)
+    lines = {each["event"]: each["text"] for each in json.loads(found["record.json"])["timeline"]}
+    assert lines["suppressed"].endswith(f"keeps it quiet until 08:30: {WITHHELD}")
+    assert lines["unsuppressed"] == "Nothing keeps it quiet any more, and it still stands"
+    assert " handed it over to person " in lines["handover"]
+    assert lines["closed"].endswith(f"closed it as real: {WITHHELD}")
+    everything = b"".join(found.values()).decode("utf-8", "replace")
+    for secret in ("Robin", "reyes", "Reyes", "diaz", "Diaz"):
+        assert secret not in everything, secret
+
+
+async def test_the_summary_shows_what_the_rule_suggests(database: Database, campus: Campus) -> None:
+    alert = await take(database, campus, extreme(advice=advice(srp="secure")))
+    said = (await files(database, campus, alert.id))["summary.txt"].decode()
+    for words in suggestion("secure"):
+        assert words in said

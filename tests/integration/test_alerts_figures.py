@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 
 from alerts import desk, figures, figures_csv
-from alerts.figures import floods
+from alerts.figures import flood
 from core.campus import Campus
 from core.database import Database
 from core.errors import BadInput
 from tests.conftest import START
-from tests.unit.alerts.making import deliveries, extreme, finding, later, mark_sent, over, take
+from tests.unit.alerts.making import deliveries, extreme, finding, later, mark_sent, over, step, take
 
 DAY = {"since": START - timedelta(hours=1), "until": START + timedelta(hours=1)}
 
@@ -87,10 +87,11 @@ async def test_a_door_that_opens_and_closes_thrice_a_minute_chatters(database: D
 async def test_what_is_active_for_more_than_a_day_is_stale(database: Database, campus: Campus) -> None:
     await take(database, campus, finding())
     await take(database, campus, finding(key="main"), over(later(60), key="main"))
+    await step(database, campus, later(minutes=24 * 60 + 1))
     async with database.reading() as session:
         assert (await figures.read(session, since=START, until=later(3600)))["stale"] == []
         found = await figures.read(session, since=START, until=START + timedelta(hours=25))
-    assert [each["key"] for each in found["stale"]] == ["gym-east"]
+    assert [(each["key"], each["active_since"]) for each in found["stale"]] == [("gym-east", START)]
 
 
 async def test_alerts_per_person_and_only_of_the_campus_asked_for(database: Database, campus: Campus) -> None:
@@ -105,17 +106,24 @@ async def test_alerts_per_person_and_only_of_the_campus_asked_for(database: Data
     assert (other["alerts"], other["people"]) == (0, [])
 
 
-def test_a_flood_begins_above_ten_and_ends_below_five() -> None:
-    moments = [later(number * 10) for number in range(11)]
-    [flood] = floods(moments)
-    assert (flood["began_at"], flood["most_in_10_min"]) == (later(100), 11)
-    assert flood["ended_at"] == later(660), "when the seventh has left the ten minutes, four are left"
-    assert floods(moments[:10]) == []
-    assert len(floods([*moments, *(later(4000 + number) for number in range(11))])) == 2
+async def test_a_flood_is_what_the_desk_found_to_be_one(database: Database, campus: Campus) -> None:
+    for number in range(12):
+        await take(database, campus, finding(key=f"d{number}"), now=later(number * 10))
+    for number in range(20):
+        await take(database, campus, finding(at=later(4000 + number)), now=later(4000 + number))
+    async with database.reading() as session:
+        [flooded] = (await figures.read(session, since=START, until=later(3600)))["floods"]
+        [unended] = (await figures.read(session, since=START, until=later(300)))["floods"]
+        again = (await figures.read(session, since=later(3600), until=later(7200)))["floods"]
+    assert (flooded["person"], flooded["began_at"], flooded["most_in_10_min"]) == ("reyes", later(100), 12)
+    assert flooded["ended_at"] == later(670), "when the eighth has left the ten minutes, four are left"
+    assert unended["ended_at"] is None
+    assert again == [], "twenty times the same is one alert"
 
 
 def test_a_flood_of_ten_thousand_is_counted_quickly() -> None:
-    assert floods([later(number / 10) for number in range(10_000)])[0]["most_in_10_min"] == 6000
+    found = flood(later(1), [later(number / 10) for number in range(10_000)], later(36_000))
+    assert found["most_in_10_min"] == 6000
 
 
 @pytest.mark.parametrize("days", [0, -1, 401])

@@ -74,3 +74,14 @@ async def test_what_was_not_needed_says_why(database: Database, campus: Campus) 
     found = await board(database, campus, alert.id, later(2))
     assert found["reyes"] == ("not_reached", "not told: diaz has it")
     assert found["diaz"][0] == "acknowledged"
+
+
+async def test_where_two_must_have_seen_it_both_are_on_the_board_as_such(database: Database) -> None:
+    two = {"id": "extreme", "steps": [{"notify": ["role:sro", "role:admin"], "acks": 2}]}
+    campus = lincoln(policies=[two])
+    alert = await take(database, campus, extreme())
+    for number, who in enumerate(("reyes", "diaz")):
+        async with database.transaction() as session:
+            await desk.acknowledge(session, alert.id, who=f"person:{who}", now=later(number))
+    found = await board(database, campus, alert.id, later(5))
+    assert (found["reyes"], found["diaz"]) == (("acknowledged", "has it"), ("acknowledged", "has seen it, too"))

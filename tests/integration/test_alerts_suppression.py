@@ -161,7 +161,7 @@ async def test_shortly_before_the_end_whoever_asked_and_whoever_is_on_duty_are_r
     async with database.reading() as session:
         [reminder] = await store.find(session, rule="suppression-ending")
     assert reminder.key == str(kept.id)
-    assert reminder.text == "The shelf of gym-east by diaz ends at 09:00 (painters)"
+    assert reminder.text == "The shelf of gym-east by diaz ends at 09:00: painters"
     assert await told(database, reminder.id) == ["diaz-phone", "reyes-phone"]
 
 

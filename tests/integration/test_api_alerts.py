@@ -165,3 +165,17 @@ async def test_a_refused_answer_changes_nothing(desk: Desk) -> None:
             assert (await client.post(f"/api/v1/alerts/{number}/{move}")).status_code == 409
         assert (await client.get(f"/api/v1/alerts/{number}")).json() == before
         assert (await client.post("/api/v1/alerts/999999/ack")).status_code == 404
+
+
+async def test_who_has_taken_it_and_whether_it_chatters_or_is_stale_is_shown(desk: Desk) -> None:
+    for second in (0, 20, 40):
+        at = START + timedelta(seconds=second)
+        number = await find(desk, at=at)
+        await find(desk, at=at + timedelta(seconds=9), state="resolved")
+    async with desk.client("sro") as client:
+        await client.post(f"/api/v1/alerts/{number}/ack")
+        alert = (await client.get(f"/api/v1/alerts/{number}")).json()
+        [other] = (await client.get("/api/v1/alerts?limit=1")).json()["items"]
+    assert alert["acknowledgers"] == ["token:the sro"]
+    assert (alert["chattering"], alert["stale"], alert["srp"]) == (True, False, None)
+    assert other["chattering"]

@@ -8,12 +8,14 @@ import pytest
 
 from alerts import links, preflight, store
 from alerts.preflight import CheckRow
+from alerts.srp import suggestion
 from core.campus import Campus
 from core.clock import ManualClock
 from core.database import Database
 from core.vault import Vault
 from tests.conftest import START
 from tests.integration.test_api_alerts import find
+from tests.unit.alerts.making import advice
 from tests.unit.alerts.test_plan_picture import placed
 from tests.unit.api.house import Desk, build_house, open_desk
 
@@ -200,3 +202,12 @@ async def test_a_link_of_a_check_asks_for_one_press_and_says_thank_you(desk: Des
     assert plan.status_code == 404
     async with database.reading() as session:
         assert (await preflight.get(session, row.id)).answered_at == START
+
+
+async def test_the_page_shows_the_action_that_the_rule_suggests(desk: Desk) -> None:
+    alert = await find(desk, severity="extreme", advice=advice(srp="secure"))
+    path = await link_to(desk, alert)
+    async with desk.client() as client:
+        page = (await client.get(path)).text
+    for words in suggestion("secure"):
+        assert words in page

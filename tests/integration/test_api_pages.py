@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from alerts.srp import CHECKLIST
 from api.console import board
 from api.deps import Health, Part
 from api.server import create_api
@@ -19,6 +21,7 @@ from tests.conftest import START
 from tests.integration.test_api_access import _proof as proof_of
 from tests.integration.test_api_alerts import find
 from tests.integration.test_api_campuses import hear
+from tests.unit.alerts.making import advice
 from tests.unit.api.house import WELL, Desk, build_house, open_desk
 
 
@@ -180,3 +183,68 @@ async def test_without_a_campus_the_page_still_stands(small_desk: Desk) -> None:
     await find(small_desk)
     text = in_one_line(await page(Desk(house, small_desk.corridor, create_api(house), small_desk.tokens)))
     assert "Door 7 (Gym east) is open" in text
+
+
+async def keep_quiet(desk: Desk, **changes: Any) -> int:
+    said = {"campus": "lincoln", "keys": ["gym-east"], "reason": "painters", "until": "2026-11-24T15:00:00Z"}
+    async with desk.client("sro") as client:
+        answer = await client.post("/api/v1/suppressions", json=said | changes)
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["id"])
+
+
+async def test_what_is_kept_quiet_stands_on_the_page_with_who_why_and_until_when(desk: Desk) -> None:
+    assert "Nothing is kept quiet." in in_one_line(await page(desk))
+    number = await keep_quiet(desk)
+    await keep_quiet(desk, keys=[], rules=["door-held-open"], zones=["gym"], reason="concert", kind="maintenance")
+    text = in_one_line(await page(desk))
+    kept = "Gym east the sro : painters Until 09:00:00 · Extreme alerts are told all the same"
+    assert f"Shelved {kept}" in text
+    assert "none; 2 kept quiet" in text
+    assert "Maintenance door-held-open · Gymnasium the sro : concert" in text
+    assert "Nothing is kept quiet." not in text
+    async with desk.client("admin") as client:
+        assert (await client.post(f"/api/v1/suppressions/{number}/second")).status_code == 200
+        assert "Extreme alerts, too: seconded by the admin" in in_one_line(await page(desk))
+        await client.delete(f"/api/v1/suppressions/{number}")
+    assert "painters" not in await page(desk)
+
+
+async def test_a_shelved_alert_is_named_by_its_code_and_ended_when_its_time_is_over(
+    small_desk: Desk, clock: ManualClock
+) -> None:
+    alert = await find(small_desk)
+    await keep_quiet(small_desk, keys=[], alert=alert, kind="snooze", until="2026-11-24T14:30:00Z")
+    assert re.search(
+        r"Snoozed [A-Z]\d-\d\d: Door 7 \(Gym east\) is open the sro : painters Until 08:30",
+        in_one_line(await page(small_desk)),
+    )
+    clock.jump(31 * 60)
+    assert "Nothing is kept quiet." in in_one_line(await page(small_desk))
+
+
+async def test_who_is_in_a_flood_stands_on_the_page(small_desk: Desk, clock: ManualClock) -> None:
+    for number in range(11):
+        await find(small_desk, key=f"d{number}", severity="moderate")
+    text = in_one_line(await page(small_desk))
+    assert "Flood Officer Reyes is told too much" in text
+    assert "Since 08:00:00 · Severe and extreme alerts come at once" in text
+    clock.jump(11 * 60)
+    assert "Flood" not in in_one_line(await page(small_desk))
+
+
+async def test_an_alert_shows_the_action_that_its_rule_suggests(small_desk: Desk) -> None:
+    await find(small_desk, severity="extreme", advice=advice(do=("Go there.",), srp="secure"))
+    text = in_one_line(await page(small_desk))
+    assert "Consider Secure: everybody inside, outside doors locked. You decide." in text
+    assert CHECKLIST["secure"][0] in text
+
+
+async def test_an_exercise_stands_on_top_while_it_goes_on(small_desk: Desk) -> None:
+    said = {"campus": "lincoln", "until": "2026-11-24T15:00:00Z", "reason": "fire drill"}
+    async with small_desk.client("admin") as client:
+        number = (await client.post("/api/v1/exercises", json=said)).json()["id"]
+        text = in_one_line(await page(small_desk))
+        assert text.index("EXERCISE until 09:00:00: fire drill") < text.index("Open alerts")
+        await client.delete(f"/api/v1/exercises/{number}")
+    assert "EXERCISE" not in await page(small_desk)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import documents
+from app import differences, documents
 from app.wiring import Service, build
 from core import journal, registry, state
 from core.campus import Campus
@@ -222,7 +222,7 @@ async def test_mappings_are_loaded_dumped_and_loaded_again(tmp_path: Path, vault
         async def load(**how: Any) -> list[str]:
             async with service.database.transaction() as session:
                 changes = await documents.load(session, vault, files, now=clock.now(), by="test", **how)
-            return [documents.told(each) for each in changes]
+            return [differences.told(each) for each in changes]
 
         assert await load(dry_run=True) == ["+ mapping acme"]
         assert await load() == ["+ mapping acme"]
@@ -236,4 +236,4 @@ async def test_mappings_are_loaded_dumped_and_loaded_again(tmp_path: Path, vault
         assert await load() == []
         files.mappings = [acme({"SHUT": "closed"})]
         (told,) = await load()
-        assert told.startswith("~ mapping acme\n    value: {map: {")
+        assert told.startswith("~ mapping acme\n    - value.map.AJAR: open")

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("do", Json, nullable=False),
+        sa.Column("srp", sa.String(), nullable=True),
         sa.Column("group", sa.String(), nullable=True),
         sa.Column("because", Json, nullable=False),
         sa.Column("late", sa.Boolean(), nullable=False),

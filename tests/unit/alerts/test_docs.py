@@ -8,13 +8,16 @@ from typing import get_args
 
 from alerts import policies
 from alerts.alert import DISPOSITIONS
+from alerts.channels import validate
 from alerts.duty import on_duty
 from alerts.escalation import ASIDE
 from alerts.outbox import State
 from alerts.policies import Policy, Step
+from alerts.srp import suggestion
 from alerts.suppression import KINDS, WORDS
 from core.campus import Campus
 from core.documents import parse
+from rules.rule import shipped
 from tests.campuses import lincoln
 from tests.conftest import START
 
@@ -55,3 +58,23 @@ def test_the_override_of_the_page_is_one(campus: Campus) -> None:
 def test_every_kind_and_word_of_suppression_is_explained() -> None:
     assert rows("kind") == set(KINDS)
     assert all(f"`{each}`" in PAGE for each in (*WORDS.values(), *ASIDE, "inhibited"))
+
+
+def test_what_is_suggested_reads_as_the_page_shows_it() -> None:
+    words, *checklist = suggestion("secure")
+    assert "\n".join(["```text", words, *(f"- {each}" for each in checklist), "```"]) in PAGE
+
+
+def test_the_protocols_that_suggest_an_action_are_those_of_their_page() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "protocols.md").read_text("utf-8")
+    [told] = re.findall(r"\*\*What to consider\.\*\*(.*?)A person decides", page, re.DOTALL)
+    suggesting = {each.id: each.alert.srp for each in shipped() if each.alert.srp}
+    assert set(re.findall(r"`([a-z-]+)`", told)) == set(suggesting)
+    assert set(re.findall(r"\*([a-z]+)\*", told)) == set(suggesting.values())
+
+
+def test_every_endpoint_of_the_page_is_refused_with_its_words() -> None:
+    table = re.findall(r"^\| `([a-z]+://[^`]+)` \| (.*) \|$", PAGE, re.MULTILINE)
+    assert len(table) == 6
+    for url, words in table:
+        assert [problem.message for problem in validate(url, allow_private=False)] == [words]

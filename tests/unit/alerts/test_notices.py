@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from alerts import alert as moves
 from alerts.alert import Alert
 from alerts.notices import SMS_LENGTH, Setting, duration, word, word_check, word_test, word_together
+from alerts.srp import CHECKLIST, suggestion
+from core.findings import Srp
 from tests.conftest import START
 from tests.unit.alerts.making import advice, finding, later
 
@@ -121,18 +123,81 @@ def test_notices_never_show_the_messages_that_decided() -> None:
 
 
 def test_several_alerts_come_as_one_notice_with_every_code() -> None:
-    other = replace(alert(key="gym-west", text="Door 8 is open", severity="extreme"), code="B1-07")
+    other = replace(alert(key="gym-west", rule="r", text="Door 8 is open", severity="extreme"), code="B1-07")
     notice = word_together([(alert(), LINK), (other, LINK + "2")], setting())
     assert notice.title == "2 alerts · Lincoln High School · K7-42 B1-07"
     assert notice.severity == "extreme"
     assert notice.body.splitlines() == [
-        "K7-42 · SEVERE · Door 7 (Gym east) is open · for 1:04",
-        LINK,
         "B1-07 · EXTREME · Door 8 is open · for 1:04",
         LINK + "2",
+        "K7-42 · SEVERE · Door 7 (Gym east) is open · for 1:04",
+        LINK,
     ]
     short = word_together([(alert(), LINK), (other, None)], setting(), via="sms")
     assert len(short.title) + 2 + len(short.body) <= SMS_LENGTH
+
+
+def several(*places: tuple[str, str]) -> tuple[list[tuple[Alert, str | None]], dict[int, str]]:
+    """Alerts of these rules in these zones, numbered."""
+    said: list[tuple[Alert, str | None]] = []
+    for number, (rule, _) in enumerate(places, 1):
+        one = alert(rule=rule, key=f"d{number}", title=f"Rule {rule}", text=f"Door {number}", severity="moderate")
+        said.append((replace(one, id=number, code=f"A0-0{number}"), None))
+    return said, {number: zone for number, (_, zone) in enumerate(places, 1)}
+
+
+def test_those_of_one_rule_in_one_zone_stand_together_under_their_name() -> None:
+    said, zones = several(("held", "Gym"), ("silent", "Gym"), ("held", "Lobby"), ("held", "Gym"))
+    notice = word_together(said, setting(), zones=zones)
+    assert notice.title == "4 alerts · Lincoln High School · A0-01 A0-02 A0-03 A0-04"
+    assert [line.removesuffix(" · for 1:04") for line in notice.body.splitlines()] == [
+        "2 alerts: Rule held · Gym",
+        "A0-01 · MODERATE · Door 1",
+        "A0-04 · MODERATE · Door 4",
+        "A0-02 · MODERATE · Door 2",
+        "A0-03 · MODERATE · Door 3",
+    ]
+
+
+def test_where_all_are_of_one_rule_in_one_zone_the_title_says_so() -> None:
+    said, zones = several(("held", "Gym"), ("held", "Gym"), ("held", "Gym"))
+    notice = word_together(said, setting(), zones=zones)
+    assert notice.title == "3 alerts: Rule held · Gym · Lincoln High School · A0-01 A0-02 A0-03"
+    assert len(notice.body.splitlines()) == 3
+
+
+def test_rules_that_name_the_same_group_stand_together() -> None:
+    said, _ = several(("held", ""), ("propped", ""))
+    grouped = [(replace(each, group="doors"), link) for each, link in said]
+    assert word_together(grouped, setting()).title.startswith("2 alerts: ")
+
+
+def test_the_action_that_a_rule_suggests_stands_there_as_words_and_a_checklist() -> None:
+    forced = alert(severity="extreme", advice=advice(do=("Go to the door.",), srp="secure"))
+    for via in ("push", "email"):
+        lines = word(forced, setting(), via=via).body.splitlines()
+        first = lines.index("Consider Secure: everybody inside, outside doors locked. You decide.")
+        assert lines[first - 1] == "- Go to the door."
+        assert lines[first + 1 : first + 4] == [f"- {each}" for each in CHECKLIST["secure"]]
+    assert word(forced, setting(), via="sms").body.endswith("for 1:04. Consider SECURE")
+
+
+def test_a_suggestion_that_is_followed_already_or_has_no_room_is_left_out() -> None:
+    forced = alert(severity="extreme", advice=advice(srp="secure"))
+    secured = dataclasses.replace(setting(), state="secure")
+    for via in ("push", "sms", "email"):
+        assert "onsider" not in word(forced, secured, via=via).body
+    long = replace(forced, text="Door 7 " * 18)
+    assert "onsider" not in word(long, setting(), via="sms").body
+
+
+def test_every_action_has_words_and_a_short_checklist() -> None:
+    for action in get_args(Srp):
+        words, *checklist = suggestion(action)
+        assert words.startswith("Consider ")
+        assert words.endswith("You decide.")
+        assert 2 <= len(checklist) <= 4
+    assert suggestion(None) == []
 
 
 def test_trying_an_endpoint_out_says_that_nothing_has_happened() -> None:
