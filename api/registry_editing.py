@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from fastapi import Depends
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import policies
+from alerts import endpoints, policies
 from api.access import Caller
 from api.deps import Administrator, AnyCaller, InHouse, Now, Reading, Writing
 from api.etags import IfMatch, must_match
@@ -46,6 +47,8 @@ class Clerk:
     caller: Caller
     now: datetime
     if_match: str | None
+    allow_private: bool
+    """Whether endpoints may lead to private addresses."""
 
     def expects(self, present: Any) -> None:
         """Raise Changed where the caller speaks of another state than the present one; None: there is nothing yet."""
@@ -62,7 +65,15 @@ class Clerk:
         return await self.save(read_campus(change(registry.to_plain(before))), subject=subject)
 
     async def save(self, campus: Campus, *, subject: str) -> Campus:
-        """Make the database say what a campus says, and put on record which pieces that changes."""
+        """Make the database say what a campus says, and put on record which pieces that changes.
+
+        BadInput names new endpoints that no notice could be sent to.
+        """
+        known = await registry.load(self.session, self.vault, campus.id)
+        allow_private = self.allow_private
+        wrong = await asyncio.to_thread(endpoints.problems_of, campus, allow_private=allow_private, known=known)
+        if wrong:
+            raise BadInput(wrong)
         changes = await registry.save(self.session, self.vault, campus, now=self.now, by=self.caller.actor)
         if changes:
             await audit.record(
@@ -85,7 +96,7 @@ class Clerk:
 
 def the_clerk(session: Writing, house: InHouse, caller: Administrator, now: Now, if_match: IfMatch = None) -> Clerk:
     """Return what changes campuses for this request."""
-    return Clerk(session, house.vault, caller, now, if_match)
+    return Clerk(session, house.vault, caller, now, if_match, house.settings.allow_private_endpoints)
 
 
 InClerk = Annotated[Clerk, Depends(the_clerk)]

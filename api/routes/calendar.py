@@ -101,7 +101,8 @@ async def import_calendar(
             day: {"type": each.type, "reason": each.reason} for day, each in found.exceptions.items()
         }
         async with house.database.transaction() as session:
-            clerk = Clerk(session, house.vault, caller, now, if_match)
+            allow_private = house.settings.allow_private_endpoints
+            clerk = Clerk(session, house.vault, caller, now, if_match, allow_private)
             await clerk.edit(campus.id, "calendar", _with_days(days), subject=f"calendar:{campus.id}")
         house.committed()
     skipped = [Skipped(title=each.title, date=each.date, why=each.why) for each in (*unread, *found.left_out)]

@@ -104,6 +104,17 @@ async def test_a_person_is_not_saved_with_an_endpoint_that_cannot_be_used(desk: 
     assert fine.status_code == 200, fine.text
 
 
+async def test_neither_is_a_campus(desk: Desk) -> None:
+    async with desk.client("admin") as client:
+        campus = (await client.get("/api/v1/campuses/lincoln")).json()
+        campus["people"][0]["endpoints"] = reyes("json://10.0.0.4/planted-secret")["endpoints"]
+        answer = await client.put("/api/v1/campuses/lincoln", json=campus)
+    assert answer.status_code == 422
+    assert "people[0].endpoints[0].url" in answer.text
+    assert "leads to a private address" in answer.text
+    assert "planted-secret" not in answer.text
+
+
 async def test_what_is_stored_already_holds_up_no_other_change(desk: Desk) -> None:
     # The campus of the tests leads to this machine, which is not allowed here.
     async with desk.client("admin") as client:
