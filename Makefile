@@ -1,6 +1,7 @@
 # Hallwatch's commands. `make help` lists them; ARGS="…" passes options on to pytest or the benchmarks.
 SHELL := /bin/bash
 BIN := .venv/bin
+JOBS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench fuzz truth month install setup lock clean
 
@@ -12,7 +13,7 @@ demo: .venv/.runtime ## run everything on a simulated campus; Ctrl-C ends it (PO
 
 test: .venv/.development ## run the whole test suite, with real servers
 	@.ci/system-packages
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: .venv/.development ## check format, lint, types and the import contract
 	$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 
@@ -94,11 +94,9 @@ def create_api(house: House) -> FastAPI:
     app.add_middleware(idempotency.Keeper)
     app.add_middleware(BodyLimit)
     app.add_middleware(Armour)
-    api = APIRouter(prefix=openapi.PREFIX)
     # The pieces of a campus come last: their paths would catch those of the rooms before.
     for room in (*_ROOMS, reference):
-        api.include_router(room.router)
-    app.include_router(api)
+        app.include_router(room.router, prefix=openapi.PREFIX)
     app.include_router(hooks.door)
     for room in (health, links, signing, pages):
         app.include_router(room.router)
