@@ -6,6 +6,7 @@ What other makers say cannot be marked as a test: it can be recorded, or said li
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ Words = tuple[str, Any]
 """A topic, and what is said on it."""
 
 
-class Dialect:
+class Dialect(ABC):
     """How one maker's contact says that it is open or closed, and that it lives. Subclasses are the dialects."""
 
     name: str = ""
@@ -30,22 +31,22 @@ class Dialect:
     def __init_subclass__(cls) -> None:
         if not (cls.__doc__ and cls.example):
             raise TypeError(f"dialect {cls.name}: a docstring and an example are required")
-        DIALECTS[cls.name] = cls()
+        DIALECTS[cls.name] = cls
 
     def source(self, door: str) -> str:
         """Return the `source` that binds a door of this dialect in the campus file."""
         return self.example.replace("gym-east", door)
 
+    @abstractmethod
     def position(self, door: str, position: str, at: Any) -> Words:
         """Return how `open` or `closed` is said."""
-        raise NotImplementedError
 
+    @abstractmethod
     def alive(self, door: str, battery: int, at: Any) -> Words:
         """Return how it is said that the contact lives."""
-        raise NotImplementedError
 
 
-DIALECTS: Final[dict[str, Dialect]] = {}
+DIALECTS: Final[dict[str, type[Dialect]]] = {}
 """Every dialect by its name."""
 
 
@@ -115,7 +116,7 @@ def bound(campus: Campus, name: str) -> Campus:
     """Return the campus with a `source` on every door that has a sensor, as the service must know it."""
     if name == OWN:
         return campus
-    source = DIALECTS[name].source
+    source = DIALECTS[name]().source
     doors = [each.model_copy(update={"source": source(each.id)}) if each.monitored else each for each in campus.doors]
     fields: dict[str, Any] = {field: getattr(campus, field) for field in Campus.model_fields}
     return Campus(**fields | {"doors": tuple(doors)})
@@ -125,7 +126,7 @@ def spoken(stream: Iterable[Utterance], campus: Campus, name: str) -> Iterator[U
     """Return the stream with the contacts' words in a dialect."""
     if name == OWN:
         return iter(stream)
-    return _translated(stream, campus, DIALECTS[name])
+    return _translated(stream, campus, DIALECTS[name]())
 
 
 def _translated(stream: Iterable[Utterance], campus: Campus, dialect: Dialect) -> Iterator[Utterance]:
