@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -53,13 +53,31 @@ class Service:
     auditor: Auditor
     watchdog: Watchdog
     preflight: Preflight
-    house: House
     watch: Watch
     retention: Retention
     gauges: Gauges
+    committed: asyncio.Event
     closing: asyncio.Event
     judges: bool = True
     listener: Listener | None = None
+    house: House = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.house = House(
+            database=self.database,
+            clock=self.clock,
+            vault=self.vault,
+            settings=self.settings,
+            receive=self.pipeline.on_messages if self.judges else _receive_elsewhere,
+            health=self.watch.health,
+            campuses=lambda: self.pipeline.campuses,
+            metrics=self.metrics.registry,
+            rule_health=lambda: self.pipeline.rule_health,
+            news=self.committed,
+            committed=self.courier.nudge,
+            try_out=self.courier.try_out,
+            closing=self.closing,
+        )
 
     async def prepare(self) -> None:
         """Migrate the database and, where it is empty, fill it: the shipped protocols and the files of CONFIG_DIR."""
@@ -115,7 +133,6 @@ def build(
     metrics = Metrics()
     channels = channels or Channels(allow_private=settings.allow_private_endpoints)
     committed = asyncio.Event()
-    closing = asyncio.Event()
     courier: Courier
 
     def nudge() -> None:
@@ -140,21 +157,6 @@ def build(
     retention = Retention(database, clock, settings, campuses=lambda: pipeline.campuses, metrics=metrics)
     gauges = Gauges(database, clock, pipeline=pipeline, courier=courier, auditor=auditor, watch=watch)
     metrics.registry.register(gauges)
-    house = House(
-        database=database,
-        clock=clock,
-        vault=vault,
-        settings=settings,
-        receive=pipeline.on_messages if judge else _receive_elsewhere,
-        health=watch.health,
-        campuses=lambda: pipeline.campuses,
-        metrics=metrics.registry,
-        rule_health=lambda: pipeline.rule_health,
-        news=committed,
-        committed=courier.nudge,
-        try_out=courier.try_out,
-        closing=closing,
-    )
     return Service(
         settings=settings,
         clock=clock,
@@ -167,11 +169,11 @@ def build(
         auditor=auditor,
         watchdog=watchdog,
         preflight=preflight,
-        house=house,
         watch=watch,
         retention=retention,
         gauges=gauges,
-        closing=closing,
+        committed=committed,
+        closing=asyncio.Event(),
         judges=judge,
         listener=listener,
     )
