@@ -166,14 +166,18 @@ async def _by_cookie(request: Request, house: House, cookie: str, now: datetime)
     async with house.database.reading() as session:
         caller = await sessions.read(session, house.vault, cookie, now)
     if request.method not in SAFE_METHODS:
-        sent = request.headers.get(CSRF_HEADER) or _csrf_of_form(request)
+        sent = request.headers.get(CSRF_HEADER) or await _csrf_of_form(request)
         if not sessions.is_ours(caller, sent):
             raise Forbidden(f"a change by cookie needs the page's own token in {CSRF_HEADER}; load the page again")
     return caller
 
 
-def _csrf_of_form(request: Request) -> str:
+async def _csrf_of_form(request: Request) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind == "multipart/form-data":
+        # The framework keeps what it has read: the route gets the same form.
+        sent = (await request.form()).get("csrf")
+        return sent if isinstance(sent, str) else ""
     if kind != "application/x-www-form-urlencoded":
         return ""
     body: bytes = request.scope[BODY]

@@ -13,7 +13,8 @@ from fastapi.staticfiles import StaticFiles
 
 from api import errors, idempotency, openapi
 from api.attempts import NAME_LIMIT, NAME_WINDOW, Attempts
-from api.console import pages, signing
+from api.console import signing
+from api.console.pages import PAGES
 from api.deps import House
 from api.guards import Armour, BodyLimit
 from api.live import Live
@@ -98,7 +99,7 @@ def create_api(house: House) -> FastAPI:
     for room in (*_ROOMS, reference):
         app.include_router(room.router, prefix=openapi.PREFIX)
     app.include_router(hooks.door)
-    for room in (health, links, signing, pages):
+    for room in (health, links, signing, *PAGES):
         app.include_router(room.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "console" / "static"), name="static")
     openapi.complete(app)

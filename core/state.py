@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +58,29 @@ async def load(
     if level:
         query = query.where(FactsRow.level == level)
     return [msgspec.json.decode(row.data, type=FACTS[row.entity]) for row in (await session.execute(query)).scalars()]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one thing stands, in a word, and when it was last heard of."""
+
+    campus: str
+    id: str
+    level: str | None
+    heard_at: datetime | None
+
+
+async def standings(session: AsyncSession, campuses: Collection[str], entity: str) -> list[Standing]:
+    """Return how everything of a kind stands on some campuses: much lighter than all its facts."""
+    query = select(FactsRow.campus, FactsRow.id, FactsRow.level, FactsRow.heard_at)
+    found = await session.execute(query.where(FactsRow.campus.in_(campuses), FactsRow.entity == entity))
+    return [Standing(*row) for row in found]
+
+
+async def some(session: AsyncSession, campus: str, entity: str, ids: Collection[str]) -> list[Facts]:
+    """Return the facts of some things of a kind; of those that nobody has told us about there are none."""
+    query = select(FactsRow).where(FactsRow.campus == campus, FactsRow.entity == entity, FactsRow.id.in_(ids))
+    return [msgspec.json.decode(row.data, type=FACTS[entity]) for row in (await session.execute(query)).scalars()]
 
 
 async def get(session: AsyncSession, campus: str, entity: str, key: str) -> Facts | None:

@@ -1,31 +1,27 @@
-"""What the live page shows: read in one session, put into the words people use, ordered by what is urgent."""
+"""What the board shows: read in one session, put into the words people use, ordered by what is urgent."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts import notices, outbox, srp, store
 from alerts.alert import Alert, is_chattering
+from alerts.links import LinkRow
 from alerts.outbox import DeliveryRow
-from api.console import quiets, render
-from api.console.views import ALERTS_SHOWN, Banner, Board, Card, Line, Quiet, Site, Tile
-from api.deps import Health
-from api.routes.campuses import doors
-from api.routes.state import state_of
-from api.schemas import DoorShown
-from core import feed, state
+from api.console import quiets, render, truth
+from api.console.frame import Frame
+from api.console.truth import mark
+from api.console.views import ALERTS_SHOWN, CARDS_SHOWN, Board, Card, Line, Reached
 from core.campus import Campus
 from core.findings import SEVERITIES
 
 DELIVERIES_SHOWN: Final = 8
+SITES_SHOWN: Final = 40
 DISPOSITIONS: Final = (
     ("real", "It was real"),
     ("nuisance", "Real, but no danger"),
@@ -43,49 +39,47 @@ _DELIVERY_WORDS: Final = {
     "refused": "refused",
     "cancelled": "not needed any more",
 }
+_REACHED: Final = ("opened", "accepted", "unknown", "leased", "pending", "failed", "refused")
+"""How far a person was reached by the best of their endpoints: the first of these that holds for any."""
+_REACHED_WORDS: Final = {
+    "opened": "opened it",
+    "accepted": "told",
+    "unknown": "perhaps told",
+    "leased": "being told",
+    "pending": "waits",
+    "failed": "failed, tried again",
+    "refused": "NOT REACHED",
+}
 
 
-async def read(session: AsyncSession, campuses: Mapping[str, Campus], health: Health, now: datetime) -> Board:
-    """Return the board as it is now."""
-    # The number comes first: what happens while we read is then told again, never missed.
-    last_id = await feed.last_id(session)
-    found = sorted(campuses.values(), key=lambda campus: campus.id)
-    open_alerts = await _gravest(session)
+async def read(session: AsyncSession, frame: Frame) -> Board:
+    """Return the board as it is now: of the campus that was chosen, or of all of them."""
+    shown = [frame.chosen] if frame.chosen else frame.campuses
+    campuses = {campus.id: campus for campus in frame.campuses}
+    alerts = await _gravest(session, frame.chosen.id if frame.chosen else None)
     rows = await outbox.find(session, limit=DELIVERIES_SHOWN)
-    told = await _told(session, open_alerts, campuses)
     codes = await store.get_all(session, {row.alert for row in rows})
-    cards = [_card(alert, campuses, told.get(alert.id, ""), now) for alert in open_alerts]
-    quiet_now = [quiet for campus in found for quiet in await quiets.read(session, campus, now)]
-    zone = render.zone_of(found[0] if found else None)
+    alerts.sort(key=lambda alert: (-alert.rank, alert.is_acknowledged, alert.cleared_at is not None, -alert.id))
+    told = await _told(session, alerts[:CARDS_SHOWN], campuses)
     return Board(
-        now=now,
-        zone=zone,
-        last_id=last_id,
-        banners=[
-            *_unwell(health, zone),
-            *[banner async for banner in _states(session, found)],
-            *[_exercise(quiet, now) for quiet in quiet_now if quiet.kind == "Exercise"],
-        ],
-        cards=sorted(cards, key=lambda card: (-card.rank, card.taken, card.cleared_at is not None, -card.id)),
-        quiets=quiet_now,
-        sites=[
-            Site(campus.id, campus.campus.name, [_tile(campus.id, door, now) for door in await doors(session, campus)])
-            for campus in found
-        ],
+        cards=[card(alert, campuses, told.get(alert.id, ()), frame.now) for alert in alerts],
+        quiets=[quiet for campus in shown[:SITES_SHOWN] for quiet in await quiets.read(session, campus, frame.now)],
+        sites=await truth.sites(session, shown[:SITES_SHOWN], frame.now),
         deliveries=[_line(row, codes.get(row.alert), campuses) for row in rows],
     )
 
 
-async def _gravest(session: AsyncSession) -> list[Alert]:
+async def _gravest(session: AsyncSession, campus: str | None) -> list[Alert]:
     found: list[Alert] = []
     for severity in reversed(SEVERITIES):
         if len(found) < ALERTS_SHOWN:
             left = ALERTS_SHOWN - len(found)
-            found += await store.find(session, state="open", severity=severity, limit=left)
+            found += await store.find(session, state="open", severity=severity, campus=campus, limit=left)
     return found
 
 
-def _card(alert: Alert, campuses: Mapping[str, Campus], told: str, now: datetime) -> Card:
+def card(alert: Alert, campuses: Mapping[str, Campus], told: Sequence[Reached], now: datetime) -> Card:
+    """Return an alert as pages show it."""
     campus = campuses.get(alert.campus)
     live = alert.exercise == "live"
     chattering = is_chattering(alert, now)
@@ -116,28 +110,30 @@ def _card(alert: Alert, campuses: Mapping[str, Campus], told: str, now: datetime
         suggested=srp.suggestion(alert.srp),
         dispositions=choices,
         rank=alert.rank,
-        mark=_mark(alert, told, chattering),
+        mark=mark(alert, [(each.name, each.how) for each in told], chattering),
     )
 
 
-async def _told(session: AsyncSession, alerts: Iterable[Alert], campuses: Mapping[str, Campus]) -> dict[int, str]:
-    waiting = {alert.id: campuses.get(alert.campus) for alert in alerts if not alert.is_acknowledged}
-    query = (
-        select(DeliveryRow.alert, DeliveryRow.person)
-        .where(DeliveryRow.alert.in_(waiting), DeliveryRow.state.in_(outbox.REACHED))
-        .order_by(DeliveryRow.id)
-    )
-    people: dict[int, dict[str, None]] = {}
-    for alert, person in (await session.execute(query)).all() if waiting else ():
-        people.setdefault(alert, {})[name_of(person, waiting[alert]) or person] = None
-    return {alert: ", ".join(names) for alert, names in people.items()}
-
-
-def _tile(campus: str, door: DoorShown, now: datetime) -> Tile:
-    since = min(door.position_at, now) if door.position_at else None
-    # The script changes a tile by itself, so the mark says what it shows.
-    mark = f"{door.position}|{door.position_at and door.position_at.timestamp()}|{door.lock}"
-    return Tile(campus, door.id, door.name, door.number, door.position, since, door.lock, mark)
+async def _told(
+    session: AsyncSession, alerts: Sequence[Alert], campuses: Mapping[str, Campus]
+) -> dict[int, list[Reached]]:
+    """Return how far each person knows of each alert, in the order in which they were to be told."""
+    ids = [alert.id for alert in alerts]
+    where = {alert.id: campuses.get(alert.campus) for alert in alerts}
+    sent = select(DeliveryRow.alert, DeliveryRow.person, DeliveryRow.state).order_by(DeliveryRow.id)
+    looked = select(LinkRow.alert, LinkRow.person).where(LinkRow.opened_at.is_not(None))
+    states: dict[tuple[int, str], set[str]] = {}
+    for number, person, state in (await session.execute(sent.where(DeliveryRow.alert.in_(ids)))).all():
+        states.setdefault((number, person), set()).add(state)
+    for number, person in (await session.execute(looked.where(LinkRow.alert.in_(ids)))).all():
+        states.setdefault((number, person), set()).add("opened")
+    found: dict[int, list[Reached]] = {}
+    for (number, person), said in states.items():
+        how = next((each for each in _REACHED if each in said), None)
+        if how is not None:
+            name = name_of(person, where[number]) or person
+            found.setdefault(number, []).append(Reached(name, how, _REACHED_WORDS[how]))
+    return found
 
 
 def _line(row: DeliveryRow, alert: Alert | None, campuses: Mapping[str, Campus]) -> Line:
@@ -152,29 +148,8 @@ def _line(row: DeliveryRow, alert: Alert | None, campuses: Mapping[str, Campus])
         zone=render.zone_of(campus),
         state=row.state,
         words=f"{words}: {row.reason}" if row.reason and row.state in ("refused", "failed") else words,
-        mark=_mark(row.state, row.attempts, row.reason),
+        mark=mark(row.state, row.attempts, row.reason),
     )
-
-
-def _unwell(health: Health, zone: ZoneInfo) -> Iterable[Banner]:
-    for name in ("broker", "database", "auditor"):
-        part = getattr(health, name)
-        if not part.ok:
-            since = f", since {part.since.astimezone(zone):%H:%M}" if part.since else ""
-            yield Banner(f"health-{name}", "unwell", f"{name.capitalize()}: {part.words}{since}")
-
-
-async def _states(session: AsyncSession, campuses: Sequence[Campus]) -> AsyncIterator[Banner]:
-    for campus in campuses:
-        now = state_of(campus, await state.get(session, campus.id, "campus", campus.id))
-        if now["state"] != "normal":
-            where = f"{campus.campus.name}: " if len(campuses) > 1 else ""
-            yield Banner(f"state-{campus.id}", now["state"], where + srp.WORDS[now["state"]])
-
-
-def _exercise(quiet: Quiet, now: datetime) -> Banner:
-    until = render.clock_time(quiet.until, quiet.zone, now) if quiet.until else ""
-    return Banner(quiet.key, "exercise", f"EXERCISE until {until}: {quiet.why}")
 
 
 def name_of(who: str | None, campus: Campus | None) -> str | None:
@@ -184,7 +159,3 @@ def name_of(who: str | None, campus: Campus | None) -> str | None:
     plain = notices.name_of(who)
     person = campus.people_by_id.get(plain) if campus else None
     return person.name if person else plain
-
-
-def _mark(*parts: object) -> str:
-    return hashlib.blake2b(msgspec.json.encode(parts), digest_size=8).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +13,7 @@ from alerts.flood import Attention
 from alerts.notices import name_of
 from alerts.suppression import Suppression
 from api.console import render
+from api.console.truth import mark
 from api.console.views import Quiet
 from core.campus import Campus
 
@@ -48,7 +48,7 @@ def _kept(each: Suppression, alert: Alert | None, campus: Campus) -> Quiet:
         since=None,
         zone=render.zone_of(campus),
         extreme=extreme,
-        mark=hashlib.blake2b(f"{each}{campus.campus.name}".encode(), digest_size=8).hexdigest(),
+        mark=mark(str(each), campus.campus.name),
     )
 
 

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from api import oidc, sessions, users
 from api.access import Caller
 from api.console import render
+from api.console.frame import local
 from api.deps import (
     AnyCaller,
     House,
@@ -60,7 +61,7 @@ async def log_in(
             raise Forbidden(f"a {caller.role} token may only send messages; it cannot sign in here")
     except (Unauthorized, Forbidden, TooMany) as error:
         return _refused(request, error, following)
-    response = RedirectResponse(_local(following), 303)
+    response = RedirectResponse(local(following), 303)
     await _begin(request, house, response, caller, now, how="password" if name.strip() else "token")
     return response
 
@@ -72,7 +73,7 @@ async def go_to_provider(request: Request, now: Now, next: str = "/") -> Respons
     if provider is None:
         raise NotFound("no provider is set; sign in at /login")
     try:
-        address, cookie = await provider.begin(_local(next), now)
+        address, cookie = await provider.begin(local(next), now)
     except Unavailable as error:
         return _refused(request, error, next)
     response = RedirectResponse(address, 303)
@@ -168,7 +169,7 @@ def _page(request: Request, following: str, *, error: str | None = None, **how: 
     return render.page(
         "login.html",
         error=error,
-        following=_local(following),
+        following=local(following),
         provider=provider.name if provider else None,
         **how,
     )
@@ -183,13 +184,6 @@ def _require_own_page(request: Request) -> None:
     # Nobody has a session yet, so the browser's own word is all there is against another site's form.
     if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         raise Forbidden("this form came from another site; sign in on our own page")
-
-
-def _local(path: str) -> str:
-    """Return the path if it leads to a page of ours, else the first page."""
-    parts = urlsplit(path)
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc
-    return path if is_ours and path.isprintable() else "/"
 
 
 def _is_secure(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""The pieces of the live page, as its template takes them."""
+"""The pieces of the board, as its template takes them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-ALERTS_SHOWN: Final = 200
+ALERTS_SHOWN: Final = 500
 """More open alerts than anybody can read; the gravest come first."""
+CARDS_SHOWN: Final = 20
+"""So many stand there whole, with their buttons; the rest as one line each, which leads to its page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Banner:
-    """Something that must be seen before all else."""
+class Reached:
+    """How far one person knows of an alert, in a word."""
 
-    id: str
-    kind: str
+    name: str
+    how: str
     words: str
 
 
@@ -43,7 +45,7 @@ class Card:
     suppressed: str | None
     stale: bool
     chattering: bool
-    told: str
+    told: Sequence[Reached]
     do: Sequence[str]
     suggested: Sequence[str]
     dispositions: Sequence[tuple[str, str]]
@@ -102,25 +104,35 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One campus with its doors."""
+    """One campus: the truth about its doors in one line, and the doors that are not plainly shut."""
 
     id: str
     name: str
+    well: bool
+    truth: str
     doors: Sequence[Tile]
+    more: int
+    """How many further doors are open or unknown; the map has them all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything on the live page, as of one instant; `last_id` is where its stream goes on."""
+    """Everything on the board, as of one instant."""
 
-    now: datetime
-    zone: ZoneInfo
-    last_id: int
-    banners: Sequence[Banner]
     cards: Sequence[Card]
     quiets: Sequence[Quiet]
     sites: Sequence[Site]
     deliveries: Sequence[Line]
+
+    @property
+    def whole(self) -> Sequence[Card]:
+        """The alerts that stand there with their buttons."""
+        return self.cards[:CARDS_SHOWN]
+
+    @property
+    def rest(self) -> Sequence[Card]:
+        """The others, a line each."""
+        return self.cards[CARDS_SHOWN:]
 
     @property
     def counts(self) -> str:

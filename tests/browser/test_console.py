@@ -1,4 +1,4 @@
-"""The live page as people use it."""
+"""The board as people use it."""
 
 from __future__ import annotations
 
@@ -120,6 +120,8 @@ async def test_everything_works_by_keyboard(page: Page, desk: Desk) -> None:
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Go to the alerts")).to_be_focused()
     await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Door 7 (Gym east) is open")).to_be_focused()
     await page.keyboard.press("Tab")
     await expect(page.locator(f"#alert-{number}-ack")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -56,9 +56,10 @@ def routes(desk: Desk) -> set[tuple[str, str]]:
 
 
 def _page_routers() -> list[list[APIRoute]]:
-    from api.console import pages, signing
+    from api.console import signing
+    from api.console.pages import PAGES
 
-    return [[route for route in room.router.routes if isinstance(route, APIRoute)] for room in (pages, signing)]
+    return [[route for route in room.router.routes if isinstance(route, APIRoute)] for room in (*PAGES, signing)]
 
 
 def test_every_test_that_the_page_names_is_there() -> None:
@@ -261,6 +262,6 @@ async def test_only_bearer_is_understood(small_desk: Desk) -> None:
 
 async def _proof(browser: httpx.AsyncClient) -> str:
     page = (await browser.get("/")).text
-    found = re.search(r'data-csrf="([0-9a-f]{64})"', page)
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
     assert found
     return found[1]

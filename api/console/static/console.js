@@ -2,14 +2,16 @@
 // The server renders every piece; this script only fetches the page anew and puts in what has changed.
 "use strict";
 
-const { now, lastId, csrf } = document.body.dataset;
+const { now, lastId } = document.body.dataset;
 const ahead = Date.parse(now) - Date.now(); // the server's clock counts, not this device's
 const line = document.getElementById("line");
 const refusal = document.getElementById("refusal");
+const said = document.getElementById("said");
 let heardAt = Date.now();
 let latest = lastId; // the number of the last thing we were told
 let waiting = null;
 let source = null;
+let pace = 150; // milliseconds between two looks; more where the line is slow
 
 const present = () => Date.now() + ahead;
 
@@ -66,15 +68,13 @@ function carryOver(from, to) {
 }
 
 function announce(card) {
+  if (card.matches(".card--extreme")) sound();
   const words = [".severity", ".card__title"].map((part) => card.querySelector(part).textContent.trim());
   document.getElementById("announcement").textContent = `New alert: ${words.join(", ")}`;
 }
 
-async function refresh() {
-  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10000) });
-  if (answer.redirected) return location.assign(answer.url); // signed out
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+// Puts in whatever differs from a page that has just come from the server.
+function take(page) {
   for (const part of document.querySelectorAll("[data-part]")) {
     const fresh = page.getElementById(part.id);
     if (!fresh) continue;
@@ -85,17 +85,32 @@ async function refresh() {
   tick();
 }
 
+async function read(answer) {
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+async function refresh() {
+  const begun = Date.now();
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10000) });
+  if (new URL(answer.url).pathname !== location.pathname) return location.assign(answer.url); // signed out
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  take(await read(answer));
+  pace = Math.min(5000, Math.max(150, 3 * (Date.now() - begun)));
+}
+
 // Many things may happen at once; the page is fetched once for all of them.
 function refreshSoon() {
+  if (!document.querySelector("main [data-part]")) return;
   waiting ??= setTimeout(() => {
     waiting = null;
     refresh().catch(outOfTouch);
-  }, 150);
+  }, pace);
 }
 
 function moveDoor(door) {
   const tile = document.getElementById(`door-${door.campus}-${door.id}`);
-  if (!tile) return refreshSoon();
+  refreshSoon(); // what is said about all doors together has changed, too
+  if (!tile?.matches(".tile")) return;
   const field = (name) => tile.querySelector(`[data-field="${name}"]`);
   const position = door.position ?? "unknown";
   tile.className = `tile tile--${position}`;
@@ -155,30 +170,65 @@ async function check() {
   }
 }
 
-// ----------------------------------------------------------------------------------------------------- answers
-async function send(form) {
-  const said = Object.fromEntries(new FormData(form));
-  delete said.csrf;
-  const answer = await fetch(`/api/v1${new URL(form.action).pathname}`, {
+// ------------------------------------------------------------------------------------------------------- forms
+// A form goes where it would go without this script; the answer is put in without a reload, and a refusal stands
+// beside what was typed.
+async function send(form, button) {
+  const given = new FormData(form, button);
+  const isFile = form.enctype === "multipart/form-data";
+  const answer = await fetch(form.action, {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
-    body: JSON.stringify(said),
-    signal: AbortSignal.timeout(15000),
+    headers: { Accept: "application/json", "X-CSRF-Token": given.get("csrf") },
+    body: isFile ? given : new URLSearchParams(given),
+    signal: AbortSignal.timeout(30000),
   });
-  const told = await answer.json();
-  refusal.hidden = answer.ok;
-  refusal.textContent = answer.ok ? "" : told.detail;
-  await refresh();
+  if (answer.status === 401) return location.assign("/login");
+  if (!answer.ok) return refuse(form, await answer.json());
+  const page = await read(answer);
+  const target = new URL(answer.url);
+  if (form.matches("[data-answer]") && target.pathname === location.pathname) take(page);
+  else goOn(page, target);
+  say(page);
+}
+
+function say(page) {
+  const words = page.getElementById("said")?.textContent ?? "";
+  said.textContent = words;
+  said.hidden = !words;
+}
+
+function goOn(page, target) {
+  const main = document.importNode(page.getElementById("main"), true);
+  document.getElementById("main").replaceWith(main);
+  take(page);
+  if (target.href !== location.href) history.pushState(null, "", target);
+  place = location.pathname + location.search;
+  scrollTo(0, 0);
+  main.focus({ preventScroll: true });
+  dress(main);
+}
+
+function refuse(form, told) {
+  refusal.textContent = told.detail;
+  refusal.hidden = false;
+  for (const { where } of told.problems ?? []) {
+    const field = form.elements.namedItem(where);
+    if (field instanceof HTMLElement) field.setAttribute("aria-invalid", "true");
+  }
+  refusal.scrollIntoView({ block: "nearest" });
 }
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (!form.matches("[data-answer]")) return;
+  if (form.method !== "post" || form.matches("[data-plain]")) return;
   event.preventDefault();
-  const button = form.querySelector("button");
+  const button = event.submitter ?? form.querySelector("button");
   button.disabled = true;
+  refusal.hidden = true;
+  said.hidden = true;
+  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   try {
-    await send(form);
+    await send(form, event.submitter);
   } catch {
     refusal.hidden = false;
     refusal.textContent = "No answer came, so it is not known whether this counted. Look again, and try once more.";
@@ -187,7 +237,53 @@ document.addEventListener("submit", async (event) => {
   button.disabled = false;
 });
 
+// Going back over what was put in without a reload; a jump within the page is none of it.
+let place = location.pathname + location.search;
+addEventListener("popstate", () => {
+  if (location.pathname + location.search !== place) location.reload();
+});
+
+// ------------------------------------------------------------------------------------------------------- sound
+// Browsers let a page sound only after somebody has pressed something, so it is a switch, and it says how it stands.
+let ears = null;
+
+function sound() {
+  if (ears?.state !== "running") return;
+  for (const beat of [0, 0.35, 0.7]) {
+    const tone = new OscillatorNode(ears, { type: "square", frequency: 880 });
+    const soft = new GainNode(ears, { gain: 0.15 });
+    tone.connect(soft).connect(ears.destination);
+    tone.start(ears.currentTime + beat);
+    tone.stop(ears.currentTime + beat + 0.2);
+  }
+}
+
+function dressSound(part) {
+  const button = part.querySelector("#sound");
+  if (!button) return;
+  const show = () => {
+    const on = ears?.state === "running";
+    button.setAttribute("aria-pressed", String(on));
+    button.textContent = on ? "Sound is on" : "Sound is off";
+  };
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    ears ??= new AudioContext();
+    await (ears.state === "running" ? ears.suspend() : ears.resume());
+    show();
+    sound();
+  });
+  show();
+}
+
+// What a piece of the page can do only with a script.
+function dress(part) {
+  dressSound(part);
+}
+
+document.querySelector("#campus")?.addEventListener("change", (event) => event.target.form.submit());
 setInterval(tick, 1000);
 setInterval(check, 10000);
-setInterval(() => refresh().catch(outOfTouch), 60000);
+setInterval(refreshSoon, 60000);
+dress(document);
 listen();

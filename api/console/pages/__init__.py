@@ -1,0 +1,7 @@
+"""The pages, a file each: what is read for it, and what its forms do. A page is served by being named here."""
+
+from __future__ import annotations
+
+from api.console.pages import board
+
+PAGES = (board,)
