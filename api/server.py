@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors, idempotency, openapi
 from api.attempts import NAME_LIMIT, NAME_WINDOW, Attempts
@@ -46,6 +45,7 @@ from api.routes import (
     users,
     visits,
 )
+from api.statics import Statics
 
 DESCRIPTION = """
 Doors, visits and gatherings of a campus, the rules that watch them, and the alerts that tell people.
@@ -95,13 +95,15 @@ def create_api(house: House) -> FastAPI:
     app.add_middleware(idempotency.Keeper)
     app.add_middleware(BodyLimit)
     app.add_middleware(Armour)
+    # Outermost, so that whatever is said is said in few bytes; the event stream is left as it is.
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     # The pieces of a campus come last: their paths would catch those of the rooms before.
     for room in (*_ROOMS, reference):
         app.include_router(room.router, prefix=openapi.PREFIX)
     app.include_router(hooks.door)
     for room in (health, links, signing, *PAGES):
         app.include_router(room.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "console" / "static"), name="static")
+    app.mount("/static", Statics(), name="static")
     openapi.complete(app)
     return app
 

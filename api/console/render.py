@@ -15,6 +15,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from api.statics import address
 from core.campus import Campus
 
 _SEVERAL_DAYS = timedelta(hours=48)
@@ -64,7 +65,7 @@ def csrf(context: Context) -> Markup:
     return Markup('<input type="hidden" name="csrf" value="{}">').format(context["frame"].caller.csrf)
 
 
-_templates.globals["csrf"] = csrf
+_templates.globals |= {"csrf": csrf, "static": address}
 
 
 def page(template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any) -> Response:

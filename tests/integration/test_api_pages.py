@@ -12,6 +12,7 @@ from alerts.srp import CHECKLIST
 from api.console import board
 from api.deps import Health, Part
 from api.server import create_api
+from api.statics import address
 from core.campus import Campus
 from core.clock import ManualClock
 from core.database import Database
@@ -173,9 +174,21 @@ async def test_pages_hold_no_script_or_style_of_their_own(small_desk: Desk) -> N
         for path in ("/", "/login", "/nothing"):
             html = (await browser.get(path)).text
             assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", html), path
-            assert set(re.findall(r"<script[^>]*>", html)) <= {'<script src="/static/console.js" defer>'}
+            assert set(re.findall(r"<script[^>]*>", html)) <= {f'<script src="{address("console.js")}" defer>'}
         for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', html):
             assert (await browser.get(path)).status_code == 200, path
+
+
+async def test_what_pages_are_made_of_is_asked_for_once_and_sent_in_few_bytes(small_desk: Desk) -> None:
+    async with small_desk.client() as client:
+        kept = await client.get(address("console.css"))
+        plain = await client.get("/static/console.css")
+        missing = await client.get("/static/nothing.css?v=1")
+    assert kept.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert kept.headers["Content-Encoding"] == "gzip"
+    assert plain.headers["Cache-Control"] == "no-cache"
+    assert missing.status_code == 404
+    assert missing.headers["Cache-Control"] == "no-store"
 
 
 async def test_without_a_campus_the_page_still_stands(small_desk: Desk) -> None:
