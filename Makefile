@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 JOBS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz truth month install setup lock clean
+.PHONY: help demo test check bench fuzz truth month screenshots install setup lock clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.runtime ## run everything on a simulated campus; Ctrl-C ends it (PORT=8080 SPEED=…)
 	@exec $(BIN)/hallwatch demo $(if $(PORT),--port $(PORT)) $(if $(SPEED),--speed $(SPEED))
@@ -33,6 +33,10 @@ truth: .venv/.development ## compare the protocols with the truth of 100 seeded 
 
 month: .venv/.development ## write down what a month of a school raises (docs/month.md)
 	@$(BIN)/python -m benchmarks.month $(ARGS)
+
+screenshots: .venv/.development ## take a picture of every page, desk and phone (ARGS="FOLDER --docs")
+	@.ci/system-packages
+	@$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 install: .venv/.runtime ## make .venv with what running the service needs
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from fastapi.routing import APIRoute
 from playwright.async_api import Browser, Page
 
-from api.console.pages import PAGES
 from core.campus import Campus
+from tests.browser.paths import paths
 from tests.browser.test_console import PHONE, sign_in, width_overflows
 from tests.campuses import LINCOLN, lincoln
 from tests.integration.test_api_alerts import find
@@ -31,15 +28,6 @@ def campus() -> Campus:
     doors[0]["name"], doors[1]["name"], doors[2]["name"] = SCRIPT, LONG, f'"><img src=x onerror={SCRIPT}>'
     people = [{**person, "name": (SCRIPT + LONG)[:300]} for person in LINCOLN["people"][:1]] + LINCOLN["people"][1:]
     return lincoln(doors=doors, people=people)
-
-
-def paths(number: int) -> Iterator[str]:
-    """Yield the address of every page, those of one thing with a thing that is there."""
-    known = {"number": str(number), "rule": "door-held-open", "policy": "extreme"}
-    for room in PAGES:
-        for route in room.router.routes:
-            if isinstance(route, APIRoute) and "GET" in route.methods:
-                yield re.sub(r"\{(\w+)\}", lambda part: known[part[1]], route.path)
 
 
 @pytest.fixture
@@ -76,7 +64,7 @@ async def test_every_page_is_for_everybody(
     await page.goto("/login")
     found["/login"] = await complaints(page)
     await sign_in(page, desk, "admin")
-    for path in paths(number):
+    for path in paths(number=str(number)):
         answer = await page.goto(path)
         assert answer
         here = found.setdefault(path, [])
@@ -96,7 +84,7 @@ async def test_every_page_says_its_essentials_without_a_script(
     context = await browser.new_context(base_url=address, java_script_enabled=False, viewport=PHONE)
     page = await context.new_page()
     await sign_in(page, desk, "admin")
-    for path in paths(number):
+    for path in paths(number=str(number)):
         await page.goto(path)
         assert await page.locator("h1").is_visible(), path
         assert len(await page.locator("main").inner_text()) > 20, path

@@ -1,0 +1,21 @@
+"""The addresses of all pages, for whoever must look at every one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fastapi.routing import APIRoute
+
+from api.console.pages import PAGES
+
+KNOWN = {"rule": "door-held-open", "policy": "extreme"}
+
+
+def paths(*, number: str, **known: str) -> Iterator[str]:
+    """Yield the address of every page; those of one thing with a thing that is there (`number`: an alert)."""
+    things = KNOWN | known | {"number": number}
+    for room in PAGES:
+        for route in room.router.routes:
+            if isinstance(route, APIRoute) and "GET" in route.methods:
+                yield re.sub(r"\{(\w+)\}", lambda part: things[part[1]], route.path)
