@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from app.sightings import sightings
 from core.errors import BadInput, Problem, Unavailable
 from core.messages import Exercise
 from simulators.verdict import Observed
@@ -47,20 +48,27 @@ class Api:
             yield each
 
     async def observed(self, campus: str, since: datetime, exercise: Exercise, *, told: bool) -> list[Observed]:
-        """Return what the alerts of one run say: their beginning, and their end where it came.
+        """Return what became of the alerts of one run, step by step.
 
-        `told` asks of each who has been told, too.
+        `told` says of each, too, who has been told of it.
         """
         found: list[Observed] = []
         for alert in await self.alerts(campus, since):
             if alert["exercise"] == exercise:
-                people = await self._told(alert["id"]) if told else None
-                found += _observed(alert, people)
+                detail = await self._get(f"/api/v1/alerts/{alert['id']}", {})
+                people = frozenset(each["person"] for each in detail["deliveries"] if each["person"]) if told else None
+                found += sightings(detail, detail["timeline"], people)
         return found
 
-    async def _told(self, alert: int) -> frozenset[str]:
-        detail = await self._get(f"/api/v1/alerts/{alert}", {})
-        return frozenset(each["person"] for each in detail["deliveries"] if each["person"])
+    async def may(self) -> frozenset[str]:
+        """Return what the token may do."""
+        return frozenset((await self._get("/api/v1/me", {}))["may"])
+
+    async def post(self, path: str, said: dict[str, Any]) -> None:
+        """Ask for something to be done; BadInput with the service's own words where it is not."""
+        answer = await self._request("POST", path, json=said)
+        if answer.is_error:
+            raise BadInput(f"the API says {answer.status_code}: {answer.text[:200]}")
 
     async def _listed(self, path: str, params: dict[str, str]) -> AsyncIterator[dict[str, Any]]:
         params = params | {"limit": str(PAGE)}
@@ -73,20 +81,14 @@ class Api:
             params["cursor"] = page["next"]
 
     async def _get(self, path: str, params: dict[str, str]) -> dict[str, Any]:
-        try:
-            answer = await self.client.get(path, params=params)
-        except httpx.HTTPError as error:
-            raise Unavailable(f"the API at {self.client.base_url} does not answer: {error}") from None
+        answer = await self._request("GET", path, params=params)
         if answer.status_code != 200:
             raise BadInput([Problem(f"the API says {answer.status_code}: {answer.text[:200]}", where="--token")])
         found: dict[str, Any] = answer.json()
         return found
 
-
-def _observed(alert: dict[str, Any], told: frozenset[str] | None) -> list[Observed]:
-    began = datetime.fromisoformat(alert.get("began_at") or alert["opened_at"])
-    said = {"rule": alert["rule"], "key": alert["key"], "severity": alert["severity"]}
-    found = [Observed(at=began, state="firing", told=told, **said)]
-    if alert["cleared_at"]:
-        found.append(Observed(at=datetime.fromisoformat(alert["cleared_at"]), state="resolved", **said))
-    return found
+    async def _request(self, method: str, path: str, **how: Any) -> httpx.Response:
+        try:
+            return await self.client.request(method, path, **how)
+        except httpx.HTTPError as error:
+            raise Unavailable(f"the API at {self.client.base_url} does not answer: {error}") from None

@@ -26,12 +26,14 @@ class Outcome:
     started: datetime
     verdict: Verdict
     diverging: str | None = None
+    undone: tuple[str, ...] = ()
+    """What the people of the scenario could not do, and why."""
     seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
-        """Whether everything came in time, and nothing else."""
-        return self.verdict.passed
+        """Whether everything came in time, and nothing else, and everybody could do their part."""
+        return self.verdict.passed and not self.undone
 
     def rows(self) -> Iterator[tuple[str, Wanted | None, Observed | None, str]]:
         """Yield how it went, what was expected, what was seen, and a word about it."""
@@ -63,6 +65,7 @@ class Outcome:
         for word, *_ in self.rows():
             counts[word] = counts.get(word, 0) + 1
         told = ", ".join(f"{counts.get(word, 0)} {word}" for word in COLOURS)
+        told += f", {len(self.undone)} not done" if self.undone else ""
         return f"{'passed' if self.passed else 'FELL SHORT'}: {told}"
 
     def plain(self) -> dict[str, Any]:
@@ -74,13 +77,15 @@ class Outcome:
             "seconds": round(self.seconds, 3),
             "results": [_row(*row) for row in self.rows()],
             "first_diverging": self.diverging,
+            "not_done": list(self.undone),
         }
 
     def junit(self) -> str:
         """Return it as JUnit XML: one case for each expectation, and one for each thing nobody expected."""
         cases = [_case(self.scenario, *row) for row in self.rows()]
+        cases += [_undone_case(self.scenario, each) for each in self.undone]
         cases = cases or [f'  <testcase classname="{escape(self.scenario)}" name="nothing unexpected"/>']
-        failed = sum(word != "ok" for word, *_ in self.rows())
+        failed = sum(word != "ok" for word, *_ in self.rows()) + len(self.undone)
         about = f'name="{escape(self.scenario)}" tests="{len(cases)}" failures="{failed}" time="{self.seconds:.3f}"'
         said = f"  <system-out>{escape(self.diverging)}</system-out>\n" if self.diverging else ""
         body = "\n".join(cases)
@@ -113,6 +118,11 @@ def _case(scenario: str, word: str, wanted: Wanted | None, seen: Observed | None
     why = note or {"missing": "never came", "unexpected": "nobody expected it"}[word]
     failure = f'<failure type="{word}" message="{escape(why)}">{escape(str(seen or ""))}</failure>'
     return f"{head}>\n    {failure}\n  </testcase>"
+
+
+def _undone_case(scenario: str, words: str) -> str:
+    head = f'  <testcase classname="{escape(scenario)}" name="{escape(words)}"'
+    return f'{head}>\n    <failure type="not done" message="{escape(words)}"/>\n  </testcase>'
 
 
 def diverging(scenario: Scenario, verdict: Verdict, stream: Iterator[Utterance], started: datetime) -> str | None:

@@ -7,8 +7,9 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from app import load
 from app.asking import Api
+from app.deeds import Cast, require
 from app.outcome import Outcome, diverging
 from core.clock import SystemClock, stopwatch
 from core.errors import BadInput, Problem
@@ -34,7 +36,7 @@ from simulators.play import BrokerAddress, Summary, play, record
 from simulators.scenarios import Scenario, find_scenario, read_scenario
 from simulators.truth import truth_lines
 from simulators.utterance import TRIAL, Utterance
-from simulators.verdict import judge
+from simulators.verdict import STATES, TELLING, judge
 
 SETTLE_S: Final = 5.0
 """So long after the last message the last alert may take to come."""
@@ -107,15 +109,43 @@ async def run(order: Order, *, out: Console) -> int:
     if order.campuses is not None or order.truth is not None:
         return 0
     announce(performance, out)
-    began = stopwatch()
-    async with _asking(order) as api:
-        summary = await _play(performance, out, api)
-        out.print(f"{summary.acknowledged} of {summary.sent} messages acknowledged in {summary.seconds:.1f} s")
+    async with _asking(performance) as api:
         if api is None:
+            _leave_out(scenario, "they are done with --expect, through the API", out)
+            _tell(await _play(performance, out, None), out)
             return 0
-        outcome = await _outcome(performance, summary, api, began)
+        outcome = await _judged(performance, out, api)
     _report(outcome, order, out)
     return 0 if outcome.passed else 1
+
+
+async def _judged(performance: Performance, out: Console, api: Api) -> Outcome:
+    """Play it with its people, and ask what came of it."""
+    began, scenario = stopwatch(), performance.scenario
+    exercise = performance.order.exercise
+    cast = Cast(api, SystemClock(), scenario.campus.id, exercise, partial(out.print, markup=False))
+    if exercise == "test" and any(each.told or each.state in TELLING for each in scenario.file.expect):
+        out.print("not asked: who is told, and who is not. A test tells nobody; say --drill")
+    acting = asyncio.create_task(cast.play(scenario.deeds(), start=scenario.start))
+    try:
+        summary = await _play(performance, out, api)
+        await acting
+    finally:
+        acting.cancel()
+        await asyncio.gather(acting, return_exceptions=True)
+    _tell(summary, out)
+    return replace(await _outcome(performance, summary, api, began), undone=tuple(cast.undone))
+
+
+def _tell(summary: Summary, out: Console) -> None:
+    out.print(f"{summary.acknowledged} of {summary.sent} messages acknowledged in {summary.seconds:.1f} s")
+
+
+def _leave_out(scenario: Scenario, why: str, out: Console) -> None:
+    """Say which part of the scenario is not played."""
+    deeds = [str(deed) for _, deed in scenario.deeds()]
+    if deeds:
+        out.print(f"left out, for {why}: {'; '.join(deeds)}", markup=False)
 
 
 async def press(
@@ -194,6 +224,8 @@ def announce(performance: Performance, out: Console) -> None:
         title, colour = (" ".join(order.exercise.upper()), "bold black on yellow")
         nobody = "Nobody will be told." if order.exercise == "test" else "People will be told, marked as a DRILL."
         lines.append(f"{nobody} Nothing of it can raise a live alert. (--live is for real.)")
+    if order.expect is not None and scenario.file.people:
+        lines.append("People answer in it, in the name of the token: alerts of this run, and no others.")
     out.print(Panel("\n".join(lines), title=f"[{colour}]  {title}  [/{colour}]", box=box.HEAVY, expand=False))
 
 
@@ -224,17 +256,20 @@ async def _write_down(performance: Performance, path: Path, out: Console) -> int
 
     await asyncio.to_thread(write)
     out.print(f"recorded {scenario.id} in {path}")
+    _leave_out(scenario, "a recording holds messages alone", out)
     return 0
 
 
 @contextlib.asynccontextmanager
-async def _asking(order: Order) -> AsyncIterator[Api | None]:
+async def _asking(performance: Performance) -> AsyncIterator[Api | None]:
+    order, scenario = performance.order, performance.scenario
     if order.expect is None:
         yield None
         return
     async with Api.at(order.expect.api, order.expect.token) as api:
-        # Before anything is sent: a token that is not taken is told at once.
+        # Before anything is sent: a token that is not taken, or may not do what people do in it, is told at once.
         await api.count_alerts("none", SystemClock().now())
+        await require(scenario.deeds(), api, order.exercise)
         yield api
 
 
@@ -278,7 +313,8 @@ async def _watch(bar: Progress, task: TaskID, api: Api, campus: str) -> None:
 
 async def _outcome(performance: Performance, summary: Summary, api: Api, began: float) -> Outcome:
     scenario, order = performance.scenario, performance.order
-    wanted = scenario.wanted(started=summary.started)
+    states = [each for each in STATES if order.exercise != "test" or each not in TELLING]
+    wanted = scenario.wanted(started=summary.started, states=states)
     last = max([summary.started, *(each.at + each.expectation.within for each in wanted)])
     await SystemClock().sleep_until(last + timedelta(seconds=SETTLE_S))
     asked = order.exercise != "test" and any(each.told for each in scenario.file.expect)
@@ -303,4 +339,6 @@ def _report(outcome: Outcome, order: Order, out: Console) -> None:
     if outcome.diverging:
         out.print("the first message after which it went another way:")
         out.print(outcome.diverging, markup=False)
+    for each in outcome.undone:
+        out.print(f"not done: {each}", markup=False)
     out.print(outcome.summary())

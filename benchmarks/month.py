@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from time import process_time
 from typing import Final
 
 from app import recordings
-from core.findings import SEVERITIES
+from core.findings import SEVERITIES, Finding
 from ingest.mapping import shipped as shipped_mappings
 from rules.rule import shipped as shipped_rules
 from simulators.faults import DEFAULT_RATES
@@ -31,7 +31,7 @@ DOCS: Final = Path(__file__).parent.parent / "docs"
 START: Final = datetime.fromisoformat("2026-11-02T00:00")
 LENGTH: Final = timedelta(days=30)
 GENERATED_WITHIN_S: Final = 10.0
-RANK: Final = {name: number for number, name in enumerate(SEVERITIES)}
+RANK: Final[Mapping[str, int]] = {name: number for number, name in enumerate(SEVERITIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,22 @@ def run(incidents: int, *, seed: int = 1, faults: Mapping[str, float] | None = N
     generated = process_time()
     lines = recordings.parse(written)
     found = recordings.findings(lines, month.campus, shipped_rules(), shipped_mappings())
-    raised = Counter((each.rule, each.severity) for each in found if each.mode == "live" and each.state == "firing")
+    raised: Counter[tuple[str, str]] = Counter((each.rule, each.severity) for each in begun(found))
     return Month(len(written), raised, generated - began, process_time() - generated)
+
+
+def begun(found: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the live findings that begin, or rise; what is said again while it holds is no other alert."""
+    holding: dict[tuple[str, str], str] = {}
+    for each in found:
+        place = (each.rule, each.key)
+        if each.mode != "live":
+            continue
+        if each.state == "resolved":
+            holding.pop(place, None)
+        elif holding.get(place) != each.severity:
+            holding[place] = each.severity
+            yield each
 
 
 def page(quiet: Month, usual: Month, incidents: int) -> str:

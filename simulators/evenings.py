@@ -177,6 +177,16 @@ def _back_in(told: Evening) -> bool:
     return True
 
 
+def _come_together(told: Evening) -> bool:
+    # After the last lesson, and long before anybody expects the guests.
+    at, count = told.start - 150 * MINUTE, 70
+    told.crowd(at, count=count, over=2 * MINUTE)
+    told.crowd(at + 20 * MINUTE, count=count, over=2 * MINUTE, direction="out")
+    held = at + 10 * MINUTE
+    told.true("unplanned-gathering", held, held + 3 * MINUTE, "a crowd meets in the hall, and nobody has planned it")
+    return True
+
+
 TROUBLES: Final[tuple[Callable[[Evening], bool], ...]] = (
     _too_full,
     _few_managers,
@@ -185,5 +195,6 @@ TROUBLES: Final[tuple[Callable[[Evening], bool], ...]] = (
     _bad_counter,
     _few_chaperones,
     _back_in,
+    _come_together,
 )
 """Each spoils an evening and writes down the truth; False: it does not fit this gathering."""

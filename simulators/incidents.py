@@ -45,6 +45,8 @@ class Incident:
     """Exits that nobody else uses on this day."""
     stories: list[Story] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
+    silences: list[tuple[str, datetime, datetime]] = field(default_factory=list)
+    """Devices that do not beat between two moments of the day."""
 
     def true(self, rule: str, key: str, at: datetime, until: datetime, what: str) -> None:
         """Write down what a rule should find."""
@@ -353,6 +355,24 @@ def _battery(told: Incident) -> bool:
     return True
 
 
+def _dies(told: Incident) -> bool:
+    door = told.exit()
+    if door is None:
+        return False
+    device = told.device_of(door)
+    if not device.heartbeat:
+        return False
+    patience, back = 3 * device.heartbeat, told.at + 4 * device.heartbeat
+    # It is heard again up to one beat later; after the school has closed that would be another rule's matter.
+    if back + device.heartbeat > told.span_end("staffed"):
+        return False
+    told.silences.append((device.id, told.at, back))
+    # Its last beat was up to one ago. While a gateway is away, nobody asks after a single sensor.
+    due, known = told.at + patience - device.heartbeat, told.at + patience + 10 * MINUTE
+    told.true("sensor-silent", device.id, due, known, "the battery of a sensor is empty, and nobody has seen it coming")
+    return True
+
+
 def _gateway(told: Incident) -> bool:
     gateway = next((each for each in told.campus.devices if each.kind == "gateway"), None)
     if gateway is None:
@@ -366,7 +386,9 @@ def _gateway(told: Incident) -> bool:
 
 
 def _some_device(told: Incident) -> Device | None:
-    devices = [told.device_of(door) for door in watched(told.campus) if door.exterior]
+    # Exits have incidents of their own: one whose sensor has died must not be heard.
+    doors = (door for door in watched(told.campus) if door.exterior and door.door_class != "exit_only")
+    devices = [told.device_of(door) for door in doors]
     return told.chance.choice(devices) if devices else None
 
 
@@ -395,6 +417,7 @@ INCIDENTS: Final[dict[str, Callable[[Incident], bool]]] = {
     "wrong-parent": _wrong_parent,
     "taken-off": _taken_off,
     "battery": _battery,
+    "dies": _dies,
     "gateway": _gateway,
 }
 """Every kind of incident: what it lets happen, and whether it fits this school and this moment."""

@@ -31,6 +31,7 @@ from simulators.evenings import evening
 from simulators.habits import Habits
 from simulators.incidents import YOUNG, incidents_of
 from simulators.sensors import Opening, Place, VisitPlan, door_opens, rush, visits
+from simulators.sweeps import overdue, sweeps
 from simulators.truth import Truth
 from simulators.utterance import NO_TIME, Story, Utterance, merge, unfold
 
@@ -57,7 +58,12 @@ ERRANDS: Final = (
 
 def lived_days(campus: Campus, place: Place, start: datetime, end: datetime, habits: Habits) -> Iterator[Utterance]:
     """Yield what the sensors of a school say in [start, end), in order of sending."""
-    yield from merge(all_heartbeats(campus, place, start, end), _day_by_day(campus, place, start, end, habits))
+    beats, careless = all_heartbeats(campus, place, start, end), habits.incidents > 0
+    yield from merge(
+        _alive(campus, place, beats, habits.incidents) if careless else beats,
+        sweeps(campus, place, start, end, careless=careless),
+        _day_by_day(campus, place, start, end, habits),
+    )
 
 
 def truths_of(campus: Campus, place: Place, start: datetime, end: datetime, habits: Habits) -> Iterator[Truth]:
@@ -65,6 +71,22 @@ def truths_of(campus: Campus, place: Place, start: datetime, end: datetime, habi
     for day in _dates(campus, start, end):
         _, truths = lived_day(campus, place, day, habits)
         yield from (each for each in truths if start <= each.at < end)
+    yield from overdue(campus, place, start, end, careless=habits.incidents > 0)
+
+
+def _alive(campus: Campus, place: Place, beats: Iterator[Utterance], incidents: int) -> Iterator[Utterance]:
+    """Leave out the beats of devices that have died."""
+    silent: dict[str, tuple[datetime, datetime]] = {}
+    midnight: datetime | None = None
+    for each in beats:
+        if midnight is None or each.at >= midnight:
+            day = campus.local_calendar.local(each.at).date()
+            midnight = local_instant(day + timedelta(days=1), 0, campus.zone_info)
+            today = incidents_of(campus, place, day, incidents)
+            silent = {device: (since, until) for one in today for device, since, until in one.silences}
+        since, until = silent.get(each.topic.rpartition("/")[2], (each.at, each.at))
+        if not since <= each.at < until:
+            yield each
 
 
 def _dates(campus: Campus, start: datetime, end: datetime) -> Iterator[date]:

@@ -15,6 +15,7 @@ from core.calendar import Strict
 from core.campus import Campus, Duration, Id, nearest, problems_of
 from core.documents import Document, read
 from core.errors import BadInput, Problem
+from simulators.deeds import Deed
 from simulators.script import Entry
 from simulators.utterance import NO_TIME
 from simulators.verdict import Expectation, Pattern
@@ -43,6 +44,8 @@ class Part(Strict):
     """What `$name` (or `${name}` within a text) stands for, unless whoever plays or includes it says otherwise."""
     include: tuple[Include, ...] = ()
     script: tuple[Entry, ...] = ()
+    people: tuple[Deed, ...] = ()
+    """What people do meanwhile: answers to alerts, a bypass, a restart of the service."""
     expect: tuple[Expectation, ...] = ()
     forbid: tuple[Pattern, ...] = ()
     """Findings that must not come. (Whatever is not expected must not; this says which ones it is about.)"""
@@ -54,8 +57,9 @@ class Part(Strict):
         if not by:
             return self
         script = tuple(each.model_copy(update=_moved(each.at, by)) for each in self.script)
+        people = tuple(each.model_copy(update=_moved(each.at, by)) for each in self.people)
         expect = tuple(each.model_copy(update=_moved(each.at, by)) for each in self.expect)
-        return self.model_copy(update={"script": script, "expect": expect})
+        return self.model_copy(update={"script": script, "people": people, "expect": expect})
 
 
 class PartFile(Part):
@@ -77,9 +81,10 @@ class Piece:
 
     def problems(self, campus: Campus, start: Any) -> Iterator[Problem]:
         """Yield what does not fit the campus, with file and line."""
-        for number, entry in enumerate(self.part.script):
-            for problem in entry.problems(campus, start):
-                yield from self.document.locate([replace(problem, where=f"script[{number}].{problem.where}")])
+        found = [(f"script[{number}]", entry.problems(campus, start)) for number, entry in enumerate(self.part.script)]
+        found += [(f"people[{number}]", deed.problems(campus)) for number, deed in enumerate(self.part.people)]
+        for place, problems in found:
+            yield from self.document.locate(replace(each, where=f"{place}.{each.where}") for each in problems)
 
 
 def filled(document: Document, given: Mapping[str, Any]) -> Document:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count, takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from core.documents import Document, parse, read
 from core.errors import BadInput, Problem
 from simulators.box import Size, grown, school_ids
 from simulators.day import first_reports, ordinary_days
+from simulators.deeds import Deed
 from simulators.faults import afflict, check_rates
 from simulators.habits import Habits
 from simulators.life import lived_days, truths_of
@@ -25,7 +27,7 @@ from simulators.script import Entry, instant
 from simulators.sensors import Place
 from simulators.truth import Truth
 from simulators.utterance import Utterance, merge
-from simulators.verdict import Wanted
+from simulators.verdict import FOUND, State, Wanted
 
 LIBRARY: Final = Path(__file__).parent / "scenarios"
 """The scenarios that ship."""
@@ -105,6 +107,7 @@ class Scenario:
         last = self.start
         for each in self._script(Place(self.campus.id)):
             last = max(last, each.sent_at)
+        last = max([last, *(self._instant(each.at) for each in self.file.people)])
         return max([last, *(self._instant(each.at) + each.within for each in self.file.expect)])
 
     def stream(
@@ -161,10 +164,19 @@ class Scenario:
             begins = first + lap * loop.every
             yield from merge(*(entry.utter(place, begins, self.campus, lap=lap) for entry in loop.script))
 
-    def wanted(self, *, started: datetime | None = None) -> list[Wanted]:
-        """Return what must be found and when, if the scenario is played from `started` on (at speed 1)."""
+    def wanted(self, *, started: datetime | None = None, states: Collection[State] = FOUND) -> list[Wanted]:
+        """Return what must be seen and when, if the scenario is played from `started` on (at speed 1).
+
+        Only such of these `states`: whoever sees no alerts cannot say who was told of them.
+        """
         shift = (started or self.start) - self.start
-        return [Wanted(expectation=each, at=self._instant(each.at) + shift) for each in self.file.expect]
+        asked = (each for each in self.file.expect if each.state in states)
+        return [Wanted(expectation=each, at=self._instant(each.at) + shift) for each in asked]
+
+    def deeds(self) -> list[tuple[datetime, Deed]]:
+        """Return what people do and when, in order of time."""
+        found = ((self._instant(each.at), each) for each in self.file.people)
+        return sorted(found, key=itemgetter(0))
 
     def _instant(self, mark: Any) -> datetime:
         return instant(mark, self.start, self.campus)
@@ -255,7 +267,7 @@ def _scenario(document: Document, folder: Path) -> Scenario:
 def _joined(file: ScenarioFile, parts: list[Part]) -> ScenarioFile:
     if not parts:
         return file
-    lists = ("script", "expect", "forbid", "allow")
+    lists = ("script", "people", "expect", "forbid", "allow")
     joined = {name: tuple(each for part in (file, *parts) for each in getattr(part, name)) for name in lists}
     return file.model_copy(update=joined)
 
@@ -290,6 +302,9 @@ def _misfits(scenario: Scenario, *, script: bool = True) -> Iterator[Problem]:
         for number, entry in enumerate(entries):
             for problem in entry.problems(scenario.campus, scenario.start):
                 yield replace(problem, where=f"{place}[{number}].{problem.where}")
+    for number, deed in enumerate(file.people if script else ()):
+        for problem in deed.problems(scenario.campus):
+            yield replace(problem, where=f"people[{number}].{problem.where}")
     if loop and (file.day or file.life):
         name = "day" if file.day else "life"
         yield Problem("an endless loop has no ordinary day in the background", where=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -14,11 +14,16 @@ from core.campus import Duration, Id
 from core.findings import Severity
 from simulators.script import Mark
 
-State = Literal["firing", "resolved"]
+State = Literal["firing", "resolved", "told", "quiet", "acknowledged", "on_scene", "closed"]
+STATES: Final[tuple[State, ...]] = get_args(State)
+FOUND: Final[tuple[State, ...]] = ("firing", "resolved")
+"""What a rule finds; the rest is what becomes of its alert, which no replay of messages knows."""
+TELLING: Final[tuple[State, ...]] = ("told", "quiet")
+"""A notice goes out, or is kept back; a test tells nobody."""
 
 
 class Expectation(Strict):
-    """A rule must begin (or stop) holding for a key, at a moment of the scenario."""
+    """A rule must begin (or stop) holding for a key, or something become of its alert, at a moment of the scenario."""
 
     rule: str = Field(min_length=1)
     key: str = Field(min_length=1)
@@ -28,7 +33,11 @@ class Expectation(Strict):
     state: State = "firing"
     severity: Severity | None = None
     told: tuple[Id, ...] = ()
-    """People of the campus who must be told of it, sooner or later. (A test tells nobody; a drill does.)"""
+    """People of the campus who must be told of it, sooner or later; in the state `told`, in that very notice. (A test
+    tells nobody; a drill does.)
+    """
+    why: str | None = None
+    """In the state `quiet`: for which reason, as `maintenance` or `cooldown`; left out, for any."""
 
 
 class Pattern(Strict):
@@ -60,6 +69,7 @@ class Observed:
     state: State = "firing"
     severity: Severity | None = None
     told: frozenset[str] | None = None
+    why: str | None = None
 
     def __str__(self) -> str:
         return f"{self.rule} {self.key} {self.state} at {self.at.isoformat(timespec='seconds')}"
@@ -80,6 +90,7 @@ class Wanted:
         """Return whether this is what was expected, whenever it came."""
         wanted = self.expectation
         same = (wanted.rule, wanted.key, wanted.state) == (seen.rule, seen.key, seen.state)
+        same = same and wanted.why in (None, seen.why)
         return same and (wanted.severity is None or seen.severity in (None, wanted.severity))
 
     def untold(self, seen: Observed) -> tuple[str, ...]:

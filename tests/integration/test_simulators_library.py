@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from itertools import islice
 from pathlib import Path
 from time import process_time
 
 import msgspec
 import pytest
+from rich.console import Console
 
-from app import recordings, rehearsal
+from app import recordings, rehearsal, simulation
 from app.outcome import Outcome, diverging
 from core.campus import Campus
 from core.findings import Finding
@@ -121,3 +123,13 @@ def test_what_falls_short_names_the_message_after_which_it_did(tmp_path: Path) -
     assert outcome.summary().startswith("FELL SHORT")
     assert 'failures="1"' in outcome.junit()
     assert outcome.plain()["results"][-1]["result"] == "missing"
+
+
+async def test_a_recording_says_which_part_of_people_it_leaves_out(tmp_path: Path) -> None:
+    said = io.StringIO()
+    order = simulation.Order(scenario="taken-and-left", broker="mqtt://127.0.0.1:1", record=tmp_path / "messages.jsonl")
+    assert await simulation.run(order, out=Console(file=said, width=400)) == 0
+    assert (
+        "left out, for a recording holds messages alone: reyes: acknowledge door-held-open gym-east;" in said.getvalue()
+    )
+    assert len(recordings.read(tmp_path / "messages.jsonl")) > 10

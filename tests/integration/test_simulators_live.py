@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from rich.console import Console
 
-from app import load, simulation
+from app import deeds, load, simulation
 from app.asking import Api
 from simulators.load import Load
 from simulators.play import BrokerAddress
@@ -30,14 +31,56 @@ pytestmark = [
 ]
 QUICK = sorted(path.stem for path in (LIBRARY / "quick").glob("*.yaml"))
 ALWAYS = "always-open"
+OWN = ("short", "steps")
+"""Campuses for what is not in the library."""
+LADDER = {
+    "title": "A door of this campus is open, and open",
+    "scope": {"door": {}},
+    "key": "door.id",
+    "hold": {"while": 'door.position == "open" && campus.id == "steps"', "for": "1s"},
+    "ladder": [{"after": "0s", "severity": "minor"}, {"after": "3s", "severity": "severe"}],
+    "alert": {"text": "{door} is open"},
+}
+STEPS = """scenario: steps
+campus: ../campuses/steps.yaml
+start: "2026-11-24T10:00"
+script:
+  - {at: 2s, door: main, opens: {for: 7s, granted: true}}
+expect:
+  - {rule: open-and-open, key: main, at: 3s, severity: minor}
+  # It is known of once the service says it: a second behind the clock, and more on a busy machine.
+  - {rule: open-and-open, key: main, at: 6s, severity: severe, within: 4s}
+  - {rule: open-and-open, key: main, at: 9s, state: resolved}
+"""
+DRILLED = """scenario: drilled
+campus: ../campuses/steps.yaml
+start: "2026-11-24T10:00"
+script:
+  - {at: 1s, station: lobby, say: {action: pickup_request, visit: v-15, watch: custody}}
+people:
+  - {at: 6s, person: diaz, acknowledge: {rule: restricted-pickup, key: v-15}}
+  - {at: 8s, person: diaz, resolve: {rule: restricted-pickup, key: v-15, as: drill}}
+expect:
+  - {rule: restricted-pickup, key: v-15, at: 1s, told: [diaz]}
+  - {rule: restricted-pickup, key: v-15, at: 1s, within: 4s, state: told, told: [diaz]}
+  - {rule: restricted-pickup, key: v-15, at: 6s, state: acknowledged}
+  - {rule: restricted-pickup, key: v-15, at: 8s, state: closed}
+"""
+HUSH = """scenario: hush
+campus: ../campuses/short.yaml
+start: "2026-11-24T10:00"
+people: [{at: 1s, person: diaz, suppress: {keys: [main], for: 1h, reason: repair}}]
+"""
 
 
 def copy_library(folder: Path) -> None:
     """Lay the quick scenarios out with a campus of its own for each, so that all can be played at once."""
     shutil.copytree(LIBRARY / "parts", folder / "parts")
-    for name in (*QUICK, "press", "short"):
+    for name in (*QUICK, *OWN):
         plain = yaml.safe_load((LIBRARY / "campuses" / f"{ALWAYS}.yaml").read_text())
         plain["campus"]["id"] = name
+        if name == "steps":
+            plain["people"][1]["endpoints"] = [{"id": "diaz-push", "url": "json://phone.example/diaz", "via": "push"}]
         (folder / "campuses").mkdir(exist_ok=True)
         (folder / "campuses" / f"{name}.yaml").write_text(yaml.safe_dump(plain))
     (folder / "quick").mkdir()
@@ -46,22 +89,37 @@ def copy_library(folder: Path) -> None:
         (folder / "quick" / f"{name}.yaml").write_text(text.replace(ALWAYS, name))
 
 
+def tokens(service: servers.Service) -> dict[str, str]:
+    """Make a token of each role that plays; the administrator's own one teaches the service a rule of ours."""
+    admin = service.command("token", "create", "--name", "admin", "--role", "admin").stdout.strip()
+    with httpx.Client(base_url=f"{service.url}/api/v1", headers={"Authorization": f"Bearer {admin}"}) as api:
+        api.put("/rules/open-and-open", json=LADDER).raise_for_status()
+        made = {role: api.post("/tokens", json={"name": role, "role": role}).json() for role in ("tester", "sro")}
+    return {role: each["token"] for role, each in made.items()}
+
+
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[servers.Service, servers.Mosquitto, Path, str]]:
+def stage(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]]]:
     folder = tmp_path_factory.mktemp("live")
     copy_library(folder)
     with servers.mosquitto(folder / "mosquitto") as broker:
         settings = {"HALLWATCH_MQTT_URL": broker.url(), "HALLWATCH_CONFIG_DIR": str(folder / "campuses")}
         service = servers.Service(folder, settings)
         service.start()
-        token = service.command("token", "create", "--name", "simulations", "--role", "tester").stdout.strip()
-        yield service, broker, folder, token
+        yield service, broker, folder, tokens(service)
         service.stop()
 
 
-def order(stage: tuple[servers.Service, servers.Mosquitto, Path, str], scenario: str, **how: Any) -> simulation.Order:
-    service, broker, folder, token = stage
-    expect = simulation.Expect(service.url, token)
+def order(
+    stage: tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]],
+    scenario: str,
+    role: str = "tester",
+    **how: Any,
+) -> simulation.Order:
+    service, broker, folder, known = stage
+    expect = simulation.Expect(service.url, known[role])
     file = folder / "quick" / f"{scenario}.yaml"
     return simulation.Order(scenario=str(file), broker=broker.url("tester"), expect=expect, **how)
 
@@ -71,15 +129,21 @@ def quiet() -> Console:
 
 
 async def test_ten_scenarios_of_the_library_come_out_as_expected_live(
-    stage: tuple[servers.Service, servers.Mosquitto, Path, str],
+    stage: tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]],
 ) -> None:
+    _, _, folder, _ = stage
     assert len(QUICK) >= 10
-    consoles = [quiet() for _ in QUICK]
-    orders = [order(stage, name) for name in QUICK]
+    # Two more at the same time: in one an alert rises, which is seen step by step; in a drill people are told.
+    (folder / "quick" / "steps.yaml").write_text(STEPS)
+    (folder / "quick" / "drilled.yaml").write_text(DRILLED)
+    names = [*QUICK, "steps", "drilled"]
+    consoles = [quiet() for _ in names]
+    orders = [order(stage, name, "sro" if name == "quick-answer" else "tester") for name in names[:-1]]
+    orders.append(order(stage, "drilled", "sro", exercise="drill"))
     found = await asyncio.gather(*(simulation.run(each, out=out) for each, out in zip(orders, consoles, strict=True)))
     told = {
         name: out.file.getvalue()  # type: ignore[attr-defined] # a StringIO
-        for name, out, status in zip(QUICK, consoles, found, strict=True)
+        for name, out, status in zip(names, consoles, found, strict=True)
         if status
     }
     assert not told, "\n".join(told.values())
@@ -89,7 +153,9 @@ async def test_ten_scenarios_of_the_library_come_out_as_expected_live(
 
 
 async def test_what_falls_short_is_told_by_status_table_junit_and_json(
-    stage: tuple[servers.Service, servers.Mosquitto, Path, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+    stage: tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     _, _, folder, _ = stage
     (folder / "quick" / "short.yaml").write_text(
@@ -115,12 +181,40 @@ async def test_what_falls_short_is_told_by_status_table_junit_and_json(
     assert '<failure type="missing"' in written
 
 
-async def test_a_load_is_acknowledged_journalled_and_alerted(
-    stage: tuple[servers.Service, servers.Mosquitto, Path, str], tmp_path: Path
+async def test_what_a_token_may_not_do_or_nobody_should_is_told_before_anything_is_sent(
+    stage: tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]],
 ) -> None:
-    service, broker, folder, token = stage
-    campus = read_campus(folder / "campuses" / "press.yaml")
-    async with Api.at(service.url, token) as api:
+    _, _, folder, _ = stage
+    with pytest.raises(simulation.BadInput, match="people answer alerts in it; that takes a token of the role sro"):
+        await simulation.run(order(stage, "quick-answer"), out=quiet())
+    (folder / "quick" / "hush.yaml").write_text(HUSH)
+    with pytest.raises(simulation.BadInput, match="real alerts would fall silent too: only with --live"):
+        await simulation.run(order(stage, "hush", "sro"), out=quiet())
+
+
+async def test_what_people_could_not_do_falls_short(
+    stage: tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, folder, _ = stage
+    monkeypatch.setattr(deeds, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(simulation, "SETTLE_S", 0.0)
+    answer = "{at: 500ms, person: diaz, acknowledge: {rule: door-forced, key: main}}"
+    text = HUSH.split("people:")[0].replace("hush", "nothing") + f"people: [{answer}, {{at: 1s, restart: {{}}}}]\n"
+    (folder / "quick" / "nothing.yaml").write_text(text)
+    out = quiet()
+    assert await simulation.run(order(stage, "nothing", "sro"), out=out) == 1
+    said = out.file.getvalue()  # type: ignore[attr-defined] # a StringIO
+    assert "not done: diaz: acknowledge door-forced main: there is no such open alert of this run" in said
+    assert "left out: nobody can restart the service from here" in said
+    assert "1 not done" in said
+
+
+async def test_a_load_is_acknowledged_journalled_and_alerted(
+    stage: tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]], tmp_path: Path
+) -> None:
+    service, broker, folder, known = stage
+    campus = read_campus(folder / "campuses" / "short.yaml")
+    async with Api.at(service.url, known["tester"]) as api:
         found = await load.measure(campus, Load(rate=100, seconds=5), BrokerAddress.parse(broker.url("tester")), api)
     assert (found.sent.sent, found.sent.acknowledged) == (500, 500)
     assert (found.journalled, found.alerted) == (500, found.sent.alerts_due) == (500, 10)
@@ -130,7 +224,7 @@ async def test_a_load_is_acknowledged_journalled_and_alerted(
 
 
 async def test_a_token_that_is_not_taken_is_told_before_anything_is_sent(
-    stage: tuple[servers.Service, servers.Mosquitto, Path, str],
+    stage: tuple[servers.Service, servers.Mosquitto, Path, dict[str, str]],
 ) -> None:
     wrong = order(stage, QUICK[0])
     with pytest.raises(simulation.BadInput, match="401"):

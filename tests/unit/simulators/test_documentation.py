@@ -13,6 +13,7 @@ from app.cli import simulate
 from simulators.faults import DEFAULT_RATES, FAULTS
 from simulators.phone import KEPT
 from simulators.scenarios import ScenarioFile, find_scenario, library, parse_scenario
+from simulators.verdict import STATES
 from tests.servers import ROOT
 from tests.unit.simulators.streams import in_order
 
@@ -34,7 +35,11 @@ def test_an_example_is_a_scenario(text: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(SCENARIOS) == 5
+    assert len(SCENARIOS) == 6
+
+
+def test_every_state_of_an_alert_is_told() -> None:
+    assert set(table("## People, and what becomes of an alert")) == set(STATES)
 
 
 def test_every_key_and_every_fault_is_told() -> None:

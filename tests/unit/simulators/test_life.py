@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections import Counter
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise, takewhile
 from time import process_time
 
 import msgspec
@@ -13,16 +13,20 @@ import pytest
 
 from core.campus import Campus
 from simulators.box import Size, as_school, grown
+from simulators.evenings import evening
+from simulators.faults import DEFAULT_RATES
 from simulators.habits import Habits
 from simulators.incidents import INCIDENTS
 from simulators.life import lived_day, lived_days, truths_of
 from simulators.scenarios import LIBRARY, Scenario, parse_scenario, read_campus
 from simulators.sensors import Place
+from simulators.sweeps import sweeps
 from simulators.truth import Truth, truth_lines
 from simulators.utterance import Story, Utterance, unfold
 from tests.conftest import START
 from tests.unit.simulators.streams import body, in_order, understood, written
 
+START_OF_WEEKS = datetime.fromisoformat("2026-11-02T00:00")
 TUESDAY, GAME = date(2026, 11, 3), date(2026, 11, 13)
 
 
@@ -103,6 +107,54 @@ def test_every_kind_of_incident_happens_within_a_few_weeks(box: Campus) -> None:
     assert len(INCIDENTS) >= 25
 
 
+def weeks_of(box: Campus, seed: int) -> tuple[list[Truth], list[Utterance]]:
+    start, place = box.instant(START_OF_WEEKS), Place(box.id, seed=seed)
+    end, habits = start + timedelta(days=28), Habits(students=0, staff=0, visitors=0, incidents=8)
+    return list(truths_of(box, place, start, end, habits)), list(lived_days(box, place, start, end, habits))
+
+
+def test_a_sensor_that_dies_does_not_beat_until_it_has_a_new_battery_and_the_truth_says_so(box: Campus) -> None:
+    truths, said = weeks_of(box, 1)
+    dead = [each for each in truths if each.rule == "sensor-silent"]
+    assert dead
+    for each in dead:
+        every = box.devices_by_id[each.key].heartbeat
+        assert every
+        beats = [one.at for one in said if one.topic.endswith(f"/device/{each.key}")]
+        died = each.at - 2 * every
+        back = died + 4 * every
+        assert not any(died <= at < back for at in beats)
+        assert any(died - every <= at < died for at in beats)
+        assert any(back <= at <= back + every for at in beats)
+
+
+def test_a_school_walks_around_its_doors_every_week_and_the_truth_says_when_it_has_not(box: Campus) -> None:
+    truths, said = weeks_of(box, 0)
+    swept = [each.at for each in said if each.topic.endswith("/campus/sweep")]
+    late = [each for each in truths if each.rule == "door-sweep-overdue"]
+    assert len(swept) > 3
+    assert late
+    for each in late:
+        last = max(at for at in swept if at < each.at)
+        assert each.at - last >= timedelta(days=7)
+        assert any(start <= each.at < end for start, end in box.local_calendar.spans("school", each.at.date()))
+    quiet = list(sweeps(box, Place(box.id), box.instant(START_OF_WEEKS), said[-1].at, careless=False))
+    gaps = [later.at - earlier.at for earlier, later in pairwise(quiet)]
+    assert max(gaps) < timedelta(days=7, hours=1), "before the first lesson of the eighth day"
+
+
+def test_a_crowd_may_meet_before_anything_is_planned(box: Campus) -> None:
+    evenings = [
+        evening(box, Place(box.id, seed=seed), each, troubled=True) for seed in range(8) for each in box.gatherings
+    ]
+    found = [(told, each) for told in evenings for each in told.truths if each.rule == "unplanned-gathering"]
+    assert found
+    for told, each in found:
+        assert each.until < told.start - timedelta(hours=2)
+        early = [body(said) for said in unfold(told.stories) if said.at < each.until and "/attendance/" in said.topic]
+        assert sum(said["count"] for said in early) == 70
+
+
 def test_a_truth_says_a_finding_of_its_rule_and_key_in_its_time() -> None:
     truth = Truth(campus="c", rule="r", key="k", at=START, until=START + timedelta(seconds=30), what="it is so")
     assert truth.fits("r", "k", START + timedelta(seconds=30))
@@ -179,3 +231,21 @@ def test_what_is_held_in_memory_does_not_grow_with_what_has_been_said() -> None:
     finally:
         tracemalloc.stop()
     assert max(most) < 20 * 400_000, "less than 400 kB a school of 200 doors"
+
+
+def test_what_is_held_in_memory_does_not_grow_with_the_days(box: Campus) -> None:
+    weeks = parse_scenario(
+        'scenario: weeks\ncampus: campuses/box.yaml\nstart: "2026-11-02T00:00"\nlength: 14d\n'
+        "life: {students: 60, staff: 5, visitors: 5, incidents: 3}\n"
+    )
+    said = weeks.stream(faults=DEFAULT_RATES)
+    tracemalloc.start()
+    try:
+        most = []
+        for end in (START_OF_WEEKS + timedelta(days=7), START_OF_WEEKS + timedelta(days=14)):
+            tracemalloc.reset_peak()
+            assert sum(1 for _ in takewhile(lambda each, end=end: each.sent_at < box.instant(end), said)) > 4_000
+            most.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert most[1] < 1.1 * most[0]

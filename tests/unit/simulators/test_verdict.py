@@ -89,3 +89,18 @@ def test_a_ladder_may_fire_again_for_what_was_expected_unless_it_is_forbidden() 
 
 def test_an_end_that_nobody_expected_harms_nobody() -> None:
     assert judge([], [seen("held", "d", 70, "resolved")]).passed
+
+
+def test_a_notice_is_asked_for_its_people_and_what_is_kept_back_for_its_reason() -> None:
+    told = replace(seen("held", "d", 70, "told"), told=frozenset({"reyes"}))
+    assert judge([wanted("held", "d", 70, state="told", told=["reyes"])], [told]).passed
+    assert not judge([wanted("held", "d", 70, state="told", told=["diaz"])], [told]).passed
+    hushed = replace(seen("held", "d", 70, "quiet"), why="cooldown")
+    assert judge([wanted("held", "d", 70, state="quiet", why="cooldown")], [hushed]).passed
+    assert judge([wanted("held", "d", 70, state="quiet")], [hushed]).passed
+    assert not judge([wanted("held", "d", 70, state="quiet", why="maintenance")], [hushed]).passed
+
+
+def test_what_becomes_of_an_alert_beyond_what_was_asked_is_not_unwanted() -> None:
+    steps = [seen("held", "d", 70), seen("held", "d", 71, "told"), seen("held", "d", 90, "closed")]
+    assert judge([wanted("held", "d", 70)], steps).passed
