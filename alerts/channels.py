@@ -13,7 +13,6 @@ import re
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, Literal
@@ -25,6 +24,7 @@ from apprise.attachment.memory import AttachMemory
 from alerts import guard, smtp
 from alerts.notices import Notice
 from alerts.outbox import Lane
+from alerts.threads import Threads
 from core.clock import stopwatch
 from core.errors import Problem
 from core.findings import Severity
@@ -96,9 +96,7 @@ class Channels:
     def __init__(self, *, allow_private: bool, lanes: Mapping[Lane, int] = LANES) -> None:
         self._allow_private = allow_private
         self._lanes = lanes
-        self._pools = {
-            lane: ThreadPoolExecutor(size, thread_name_prefix=f"send-{lane}") for lane, size in lanes.items()
-        }
+        self._pools = {lane: Threads(size, f"send-{lane}") for lane, size in lanes.items()}
         self._seats: dict[tuple[Lane, str], asyncio.Semaphore] = {}
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
         self._providers: dict[str, str] = {}
@@ -171,9 +169,9 @@ class Channels:
         return Outcome("accepted", "its host answers; nothing was sent")
 
     def close(self) -> None:
-        """Take no more; what is being sent is left to end by itself."""
+        """Take no more; what is being sent is left to itself, and keeps no process from ending."""
         for pool in self._pools.values():
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown()
 
     def _deliver(self, url: str, notice: Notice, timeout: float) -> Outcome:
         try:

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -44,6 +43,8 @@ LOOK: Final = timedelta(seconds=1)
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=2)
 ASK_AGAIN: Final = timedelta(seconds=60)
+GRACE_S: Final = 2.0
+"""At the end, what is on its way has so many seconds to arrive; what has not is sent again, once its lease is over."""
 _log = structlog.get_logger(__name__)
 
 
@@ -80,7 +81,7 @@ class Courier:
         self._public_url = public_url.rstrip("/") if public_url else None
         self._chance = chance or random.Random()  # noqa: S311 - spreads retries; nothing secret
         self._woken = asyncio.Event()
-        self._busy: Counter[Place] = Counter()
+        self._busy: set[Place] = set()
         self._under_way: set[Parcel] = set()
         self._renew_at: datetime | None = None
         self._seen: dict[Place, str] = {}
@@ -169,7 +170,7 @@ class Courier:
             lanes = await outbox.due_lanes(session, now)
             parcels = [parcel for lane in LANES if lane in lanes for parcel in await self._claim(session, lane, now)]
         for parcel in parcels:
-            self._busy[parcel.place] += 1
+            self._busy.add(parcel.place)
             self._under_way.add(parcel)
             self._in_lane[parcel.lane] += 1
             task = asyncio.create_task(self._carry(parcel))
@@ -179,27 +180,18 @@ class Courier:
         return len(parcels)
 
     async def _claim(self, session: AsyncSession, lane: Lane, now: datetime) -> list[Parcel]:
-        room = partial(self._room, lane)
         rows = await outbox.claim_due(
             session,
             lane,
             now,
-            limit=(self._channels.room(lane) - self._in_lane[lane]) * (MOST_TOGETHER if lane in TOGETHER else 1),
+            limit=self._channels.room(lane) - self._in_lane[lane],
             lease=LEASE,
-            busy=[place for place in self._busy if room(place) <= 0],
-            room=room,
-            group=TOGETHER.get(lane, timedelta(0)),
+            # One after the other, the next when the last is written down: a crash can double no more than that one.
+            busy=self._busy,
+            ahead=TOGETHER.get(lane, timedelta(0)),
+            most=MOST_TOGETHER,
         )
         return await make_up(session, lane, rows, self._campuses(), now, public_url=self._public_url)
-
-    def _room(self, lane: Lane, place: Place) -> int:
-        """Return how many more notices an endpoint may be sent now.
-
-        One after the other, the next when the last is written down: a crash can double no more than that one.
-        """
-        if self._busy[place]:
-            return 0
-        return MOST_TOGETHER if lane in TOGETHER else 1
 
     async def _carry(self, parcel: Parcel) -> None:
         try:
@@ -214,9 +206,7 @@ class Courier:
             _log.exception("delivery_failed", endpoint=parcel.place[2])
         finally:
             self._under_way.discard(parcel)
-            self._busy[parcel.place] -= 1
-            if not self._busy[parcel.place]:
-                del self._busy[parcel.place]
+            self._busy.discard(parcel.place)
             self._in_lane[parcel.lane] -= 1
             self.status.sending = len(self._tasks) - 1
             self.nudge()
@@ -237,7 +227,7 @@ class Courier:
             except Exception:  # noqa: BLE001 - what was sent must be known, or it is sent again and again
                 _log.exception("follow_up_failed")
                 async with self._database.transaction() as session:
-                    await outbox.record(session, [self._result(*each, now) for each in _each(parcels)])
+                    await outbox.record(session, [_result(*each, now) for each in _each(parcels)])
             for parcel in parcels:
                 assert parcel.outcome is not None
                 self.status.outcomes[parcel.outcome.state] += len(parcel.deliveries)
@@ -246,17 +236,15 @@ class Courier:
         await in_turn(session)
         sent = list(_each(parcels))
         known = await store.get_all(session, {row.alert for row, _ in sent})
-        over = {row.id for row, _ in sent if why_not(row, known.get(row.alert))}
-        results = [self._result(row, outcome, now, over=row.id in over) for row, outcome in sent]
+        over = {row.id: why for row, _ in sent if (why := why_not(row, known.get(row.alert)))}
+        # What was said in one notice is tried again as one.
+        shares = {parcel.place: self._chance.uniform(0.5, 1.0) for parcel in parcels}
+        results = [_result(row, outcome, now, shares[row.place], over.get(row.id)) for row, outcome in sent]
         await outbox.record(session, results)
         await outbox.mark_endpoints(session, list(self._health(sent, now)))
         await answers.cancel_for(session, [row for row, outcome in sent if _too_late(row, outcome, known)], now)
         await desk.give_way(session, [row for row, outcome in sent if _gives_way(row, outcome)], self._campuses(), now)
         await feed.publish(session, [_news(row, result) for (row, _), result in zip(sent, results, strict=True)], now)
-
-    def _result(self, row: DeliveryRow, outcome: Outcome, now: datetime, *, over: bool = False) -> Result:
-        again = None if over else self._again_at(row, outcome, now)
-        return Result(row.id, row.attempts, now, outcome.state, outcome.detail, again)
 
     def _health(self, sent: Iterable[tuple[DeliveryRow, Outcome]], now: datetime) -> Iterable[dict[str, Any]]:
         """Return how endpoints behave that behave otherwise than before."""
@@ -268,17 +256,6 @@ class Courier:
                 place = {"campus": row.campus, "person": row.person, "endpoint": row.endpoint}
                 found[row.place] = {**place, "state": state, "since": now, "detail": outcome.detail}
         return found.values()
-
-    def _again_at(self, row: DeliveryRow, outcome: Outcome, now: datetime) -> datetime | None:
-        """Return when a delivery is tried again: failures until it expires; what may have arrived once, if grave."""
-        if outcome.state == "failed":
-            longest = min(FIRST_RETRY * 2 ** min(row.attempts - 1, 10), LONGEST_RETRY)
-            when = now + longest * self._chance.uniform(0.5, 1.0)
-        elif outcome.state == "unknown" and row.attempts == 1 and row.priority >= SEVERITIES.index("severe"):
-            when = now + ASK_AGAIN
-        else:
-            return None
-        return when if when < row.expires_at else None
 
     async def _wait(self, looked_at: datetime, due: datetime | None) -> None:
         now = self._clock.now()
@@ -298,6 +275,8 @@ class Courier:
         self.status.trouble = trouble
 
     async def _stop(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=GRACE_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -308,6 +287,29 @@ def _each(parcels: Iterable[Parcel]) -> Iterable[tuple[DeliveryRow, Outcome]]:
         assert parcel.outcome is not None
         for row in parcel.deliveries:
             yield row, parcel.outcome
+
+
+def _result(row: DeliveryRow, outcome: Outcome, now: datetime, share: float = 1.0, over: str | None = None) -> Result:
+    """Return what is written down of an attempt; `over` is why the notice is needed no more."""
+    again = None if over else _again_at(row, outcome, now, share)
+    detail = outcome.detail
+    if outcome.state == "failed" and again is None:
+        detail = f"{detail}; not tried again: {over or 'its time is over'}"
+    return Result(row.id, row.attempts, now, outcome.state, detail, again)
+
+
+def _again_at(row: DeliveryRow, outcome: Outcome, now: datetime, share: float) -> datetime | None:
+    """Return when a delivery is tried again: failures until it expires; what may have arrived once, if grave.
+
+    `share` is how much of the longest wait passes: it spreads what failed at the same time.
+    """
+    if outcome.state == "failed":
+        when = now + min(FIRST_RETRY * 2 ** min(row.attempts - 1, 10), LONGEST_RETRY) * share
+    elif outcome.state == "unknown" and row.attempts == 1 and row.priority >= SEVERITIES.index("severe"):
+        when = now + ASK_AGAIN
+    else:
+        return None
+    return when if when < row.expires_at else None
 
 
 def _gives_way(row: DeliveryRow, outcome: Outcome) -> bool:

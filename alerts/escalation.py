@@ -233,7 +233,8 @@ def _notify(book: Book, entry: Entry, planned: Planned) -> None:
     if planned.repeat:
         entry.new_round()
     if step.repeat is not None:
-        entry.planned.append(Planned(planned.step, book.now + step.repeat, "notify", planned.repeat + 1))
+        again = policies.next_time(planned.due_at, step.repeat, book.now)
+        entry.planned.append(Planned(planned.step, again, "notify", planned.repeat + 1))
     first = [each for each in book.who(entry.alert.campus, step.notify, step.via) if each.tier == 0]
     if step.acks > 1:
         seen = {name_of(each) for each in entry.alert.acknowledgers}

@@ -71,7 +71,7 @@ async def read(session: AsyncSession, *, since: datetime, until: datetime, campu
         "exercises": exercises,
         "mix": _mix(alerts),
         "people": _people(told, since, until),
-        "floods": await _floods(session, since, until, campus),
+        "floods": await floods(session, since, until, campus),
         "top_sources": _top(alerts),
         "chattering": _chattering(spells, chatter),
         "stale": await _stale(session, since, until, campus),
@@ -190,10 +190,12 @@ def _people(
     ]
 
 
-async def _floods(session: AsyncSession, since: datetime, until: datetime, campus: str | None) -> list[dict[str, Any]]:
-    """Return the floods that the desk saw begin, each with its end and its height."""
-    query = select(EventRow.at, EventRow.data).where(
-        EventRow.event == "flood", EventRow.at >= since, EventRow.at < until
+async def floods(session: AsyncSession, since: datetime, until: datetime, campus: str | None) -> list[dict[str, Any]]:
+    """Return the floods that the desk saw begin, each with its end and its height; none of an exercise."""
+    query = (
+        select(EventRow.at, EventRow.data)
+        .join(AlertRow, AlertRow.id == EventRow.alert)
+        .where(AlertRow.exercise == "live", EventRow.event == "flood", EventRow.at >= since, EventRow.at < until)
     )
     began = [(data["campus"], data["person"], at) for at, data in await session.execute(query.order_by(EventRow.id))]
     began = [each for each in began if campus in (None, each[0])]
@@ -211,7 +213,8 @@ async def _reached(
     query = (
         select(DeliveryRow.campus, DeliveryRow.person, AlertRow.rule, AlertRow.key, DeliveryRow.created_at)
         .join(AlertRow, AlertRow.id == DeliveryRow.alert)
-        .where(DeliveryRow.kind == "alert", DeliveryRow.created_at > since - SPAN, DeliveryRow.created_at < until)
+        .where(AlertRow.exercise == "live", DeliveryRow.kind == "alert")
+        .where(DeliveryRow.created_at > since - SPAN, DeliveryRow.created_at < until)
         .where(tuple_(DeliveryRow.campus, DeliveryRow.person).in_(people))
         .order_by(DeliveryRow.created_at)
     )

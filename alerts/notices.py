@@ -154,6 +154,15 @@ def word_check(campus: str, name: str, kind: str, link: str | None = None) -> No
     return Notice("Can you be reached? · Hallwatch", "\n".join(lines), "minor", link)
 
 
+def word_report(text: str, *, via: str = "push") -> Notice:
+    """Return the notice that carries a report: its first line is the title."""
+    title, _, body = text.partition("\n")
+    if via == "sms":
+        title = _plain(title)
+        return Notice(title, _fit(body.replace("\n", "; "), max(SMS_LENGTH - len(title) - 2, _LEAST_SMS_TEXT)), "minor")
+    return Notice(_cut(title, TITLE_LENGTH), body, "minor")
+
+
 def _groups(alerts: Sequence[Said], zones: Mapping[int, str]) -> dict[tuple[str, str], list[Said]]:
     """Return the alerts by rule (or what the rule calls its group) and zone, the gravest group first."""
     found: dict[tuple[str, str], list[Said]] = {}

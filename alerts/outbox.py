@@ -6,29 +6,44 @@ again by itself and is sent again. A row with nothing left to do has no `due_at`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVarTuple
 
-from sqlalchemy import ForeignKey, Index, Select, Text, UniqueConstraint, and_, delete, func, select, tuple_, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Select,
+    Text,
+    UniqueConstraint,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.database import Base, BigId, insert, is_postgresql, upsert
 
 Lane = Literal["critical", "normal", "bulk", "self-test"]
-NoticeKind = Literal["alert", "reminder", "help", "cancel", "correction", "test"]
+NoticeKind = Literal["alert", "reminder", "help", "cancel", "correction", "test", "report"]
 State = Literal["pending", "leased", "accepted", "unknown", "failed", "refused", "cancelled"]
 Place = tuple[str, str, str]
 """Campus, person and endpoint."""
 Columns = TypeVarTuple("Columns")
+NO_ALERT: Final = 0
+"""The number of the alert in a delivery that is about none: a report."""
 REACHED: Final = ("accepted", "unknown")
 """States in which the endpoint has, or may have, what was sent."""
 LOOK_AHEAD: Final = 64
 """How many due rows a claim looks at; where they fill up their endpoints, the next claim passes over those."""
-ROOM: Final = 1
-"""How many notices an endpoint is sent at once: one after the other."""
+FELLOWS: Final = 1000
+"""How many rows a claim looks at for those that come along."""
 
 
 class DeliveryRow(Base):
@@ -38,6 +53,7 @@ class DeliveryRow(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     alert: Mapped[int]
+    """The number of the alert, or `NO_ALERT`; then `generation` is that of what is told."""
     campus: Mapped[str]
     generation: Mapped[int]
     step: Mapped[int]
@@ -52,6 +68,8 @@ class DeliveryRow(Base):
     """The answer that makes it needless (`ack`, `ack:2`, `on_scene`, `resolve`; see `alerts.policies.Step.awaits`), or
     `always`: it is sent whatever happens."""
     msg_type: Mapped[str]
+    company: Mapped[str] = mapped_column(default="")
+    """What goes to one endpoint and has the same word here may come as one notice; empty: it always comes alone."""
     text: Mapped[str] = mapped_column(Text, default="")
     """What the notice says beyond the alert itself: a correction, or why it is cancelled."""
     state: Mapped[str] = mapped_column(default="pending")
@@ -115,13 +133,13 @@ async def claim_due(
     limit: int,
     lease: timedelta,
     busy: Collection[Place] = (),
-    room: Callable[[Place], int] = lambda _: ROOM,
-    group: timedelta = timedelta(0),
+    ahead: timedelta = timedelta(0),
+    most: int = 1,
 ) -> list[DeliveryRow]:
-    """Claim up to `limit` due rows, the gravest first; they are ours for the lease.
+    """Claim the gravest due row of up to `limit` endpoints, and its company; they are ours for the lease.
 
-    Endpoints in `busy` are passed over, and of the others each gets as many as it has `room` for. With `group`, what
-    is due to a chosen endpoint within that time comes along.
+    Endpoints in `busy` are passed over: one is told one thing after the other. Up to `most` rows of the same company
+    come as one, those that wait for a time which is no more than `ahead` included.
     """
     if limit <= 0:
         return []
@@ -129,21 +147,19 @@ async def claim_due(
     if busy:
         due.append(tuple_(DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint).not_in(list(busy)))
     query = (
-        select(DeliveryRow.id, DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint)
+        select(DeliveryRow.id, DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint, DeliveryRow.company)
         .where(*due)
         .order_by(DeliveryRow.priority.desc(), DeliveryRow.due_at, DeliveryRow.id)
         .limit(LOOK_AHEAD)
     )
-    chosen: list[int] = []
-    taken: dict[Place, int] = {}
-    for number, campus, person, name in (await session.execute(_locking(session, query))).all():
-        key = (campus, person, name)
-        if len(chosen) < limit and taken.get(key, 0) < room(key):
-            taken[key] = taken.get(key, 0) + 1
-            chosen.append(number)
-    if group and taken:
-        chosen += await _fellows(session, lane, now + group, list(taken))
-    return await _lease(session, chosen, now + lease)
+    chosen: dict[Place, int] = {}
+    together: list[tuple[str, str, str, str]] = []
+    for number, campus, person, name, company in (await session.execute(_locking(session, query))).all():
+        if len(chosen) < limit and (campus, person, name) not in chosen:
+            chosen[campus, person, name] = number
+            together += [(campus, person, name, company)] if company else []
+    fellows = await _fellows(session, lane, now, together, chosen.values(), ahead=ahead, most=most)
+    return await _lease(session, [*chosen.values(), *fellows], now + lease)
 
 
 def _locking(session: AsyncSession, query: Select[*Columns]) -> Select[*Columns]:
@@ -151,12 +167,32 @@ def _locking(session: AsyncSession, query: Select[*Columns]) -> Select[*Columns]
     return query.with_for_update(skip_locked=True) if is_postgresql(session) else query
 
 
-async def _fellows(session: AsyncSession, lane: Lane, until: datetime, places: Collection[Place]) -> list[int]:
-    """Return what still waits for the same endpoints and is due before an instant."""
-    same = tuple_(DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint).in_(places)
-    waiting = (DeliveryRow.lane == lane, DeliveryRow.state == "pending", DeliveryRow.due_at <= until)
-    query = select(DeliveryRow.id).where(same, *waiting).order_by(DeliveryRow.id)
-    return list((await session.execute(_locking(session, query))).scalars())
+async def _fellows(
+    session: AsyncSession,
+    lane: Lane,
+    now: datetime,
+    together: Collection[tuple[str, str, str, str]],
+    chosen: Collection[int],
+    *,
+    ahead: timedelta,
+    most: int,
+) -> list[int]:
+    """Return what comes along: what is due, or waits for a while, in the same company and to the same endpoint."""
+    if not together or most <= 1:
+        return []
+    place = (DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint)
+    waits = and_(DeliveryRow.state == "pending", DeliveryRow.due_at <= now + ahead)
+    query = (
+        select(DeliveryRow.id, *place)
+        .where(DeliveryRow.lane == lane, tuple_(*place, DeliveryRow.company).in_(together))
+        .where(or_(DeliveryRow.due_at <= now, waits), DeliveryRow.id.not_in(chosen))
+        .order_by(DeliveryRow.due_at, DeliveryRow.id)
+        .limit(FELLOWS)
+    )
+    found: dict[Place, list[int]] = {}
+    for number, campus, person, name in (await session.execute(_locking(session, query))).all():
+        found.setdefault((campus, person, name), []).append(number)
+    return [number for numbers in found.values() for number in numbers[: most - 1]]
 
 
 async def _lease(session: AsyncSession, chosen: Collection[int], until: datetime) -> list[DeliveryRow]:
@@ -237,7 +273,9 @@ async def cancel(session: AsyncSession, alerts: Collection[int], reason: str, *,
     pending = update(DeliveryRow).where(waiting, DeliveryRow.state == "pending")
     quiet = {"synchronize_session": False}
     await session.execute(pending.values(state="cancelled", due_at=None, reason=reason).execution_options(**quiet))
-    await session.execute(update(DeliveryRow).where(waiting).values(due_at=None).execution_options(**quiet))
+    tried = update(DeliveryRow).where(waiting)
+    why = DeliveryRow.reason + f"; not tried again: {reason}"
+    await session.execute(tried.values(due_at=None, reason=why).execution_options(**quiet))
 
 
 async def mark_cancelled(session: AsyncSession, reasons: Iterable[tuple[int, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +16,7 @@ from alerts.channels import Outcome
 from alerts.duty import endpoint
 from alerts.links import Link
 from alerts.notices import Notice, Setting
-from alerts.outbox import DeliveryRow, Lane, Place
+from alerts.outbox import NO_ALERT, DeliveryRow, Lane, Place
 from alerts.plan_picture import picture_for
 from alerts.policies import is_answered
 from alerts.suppression import zone_of
@@ -25,8 +25,9 @@ from core.campus import Campus
 from core.facts import CampusFacts
 
 TOGETHER: Final[Mapping[Lane, timedelta]] = {"normal": timedelta(seconds=30), "bulk": timedelta(hours=1)}
-"""Lanes in which what goes to one endpoint comes as one notice, and how far ahead of its time a delivery joins."""
+"""Lanes in which notices come in company, and how far ahead of its time one joins."""
 MOST_TOGETHER: Final = 20
+"""No notice tells of more alerts: it must stay readable."""
 _log = structlog.get_logger(__name__)
 
 
@@ -59,7 +60,7 @@ async def make_up(
     needless = {row.id: why for row in rows if (why := why_not(row, known.get(row.alert)))}
     await outbox.mark_cancelled(session, needless.items())
     wanted = [row for row in rows if row.id not in needless]
-    addresses = await _links(session, wanted, now, public_url)
+    addresses = await _links(session, [row for row in wanted if row.alert != NO_ALERT], now, public_url)
     parcels = _parcels(lane, wanted)
     settings = {
         name: await _setting(session, campuses[name], now)
@@ -67,7 +68,7 @@ async def make_up(
         if name in campuses
     }
     for parcel in parcels:
-        said = [(known[row.alert], addresses.get(row.id)) for row in parcel.deliveries]
+        said = [(known[row.alert], addresses.get(row.id)) for row in parcel.deliveries if row.alert != NO_ALERT]
         name = parcel.place[0]
         _fill(parcel, said, campuses.get(name), settings.get(name))
     return parcels
@@ -81,6 +82,8 @@ async def _setting(session: AsyncSession, campus: Campus, now: datetime) -> Sett
 
 def why_not(row: DeliveryRow, alert: Alert | None) -> str:
     """Return why a delivery is no longer needed; empty if it is."""
+    if row.alert == NO_ALERT:
+        return ""
     if alert is None:
         return "the alert is gone"
     if row.until == "always":
@@ -102,7 +105,9 @@ def _fill(parcel: Parcel, said: list[tuple[Alert, str | None]], campus: Campus |
     parcel.url = target.url
     first = parcel.deliveries[0]
     try:
-        if len(said) > 1:
+        if first.alert == NO_ALERT:
+            parcel.notice = notices.word_report(first.text, via=target.via)
+        elif len(said) > 1:
             zones = {alert.id: _zone(alert, campus) for alert, _ in said}
             parcel.notice = notices.word_together(said, setting, via=target.via, zones=zones)
         else:
@@ -127,17 +132,11 @@ def _zone(alert: Alert, campus: Campus | None) -> str:
 
 
 def _parcels(lane: Lane, rows: Sequence[DeliveryRow]) -> list[Parcel]:
-    """Return the rows as notices: one each, but together where the lane allows it."""
-    if lane not in TOGETHER:
-        return [Parcel(lane, row.place, [row]) for row in rows]
-    fellows: dict[tuple[Any, ...], list[DeliveryRow]] = {}
+    """Return the rows as notices: what was claimed for one endpoint at once is one notice."""
+    found: dict[Place, list[DeliveryRow]] = {}
     for row in rows:
-        fellows.setdefault((row.place, row.kind if row.kind == "alert" else row.id), []).append(row)
-    return [
-        Parcel(lane, group[0].place, group[start : start + MOST_TOGETHER])
-        for group in fellows.values()
-        for start in range(0, len(group), MOST_TOGETHER)
-    ]
+        found.setdefault(row.place, []).append(row)
+    return [Parcel(lane, place, group) for place, group in found.items()]
 
 
 async def _links(

@@ -6,18 +6,28 @@ carries the policy as it was when it opened.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
+from zoneinfo import ZoneInfo
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from alerts.alert import Alert
 from alerts.duty import Recipient, next_staffed, people, who
-from core.calendar import Strict
+from core.calendar import WEEKDAYS, Strict, local_instant
 from core.campus import Campus, Id, PersonRole, nearest, problems_of, read_duration, write_duration
 from core.documents import Document
 from core.errors import BadInput, Problem
@@ -28,6 +38,7 @@ Until = Literal["ack", "on_scene", "resolve"]
 Kind = Literal["notify", "again", "close", "look", "handover"]
 """What a step that waits will do: tell people, tell those who have it again, close the alert, look whether it is still
 kept quiet, look whether whoever has it is still on shift."""
+WEEKLY_REPORT: Final = "weekly-report"
 LONGEST = timedelta(days=7)
 MOST = 20
 MOST_ACKS = 5
@@ -51,6 +62,44 @@ def _some(items: tuple[Any, ...]) -> tuple[Any, ...]:
 
 Delay = Annotated[timedelta, BeforeValidator(_read_delay), PlainSerializer(write_duration)]
 """A duration (`90s`), or a number of seconds."""
+
+
+class WeekTime(Strict):
+    """Once a week, by the campus's own clock."""
+
+    day: int
+    """0 is Monday."""
+    minute: int
+    """After midnight."""
+
+    def __str__(self) -> str:
+        return f"{WEEKDAYS[self.day]} {self.minute // 60:02}:{self.minute % 60:02}"
+
+    def before(self, now: datetime, zone: ZoneInfo) -> tuple[date, datetime]:
+        """Return when it last was, up to `now`: the local date and the instant."""
+        today = now.astimezone(zone).date()
+        day = today - timedelta(days=(today.weekday() - self.day) % 7)
+        at = local_instant(day, self.minute, zone)
+        if at > now:
+            day -= timedelta(weeks=1)
+            at = local_instant(day, self.minute, zone)
+        return day, at
+
+
+def _read_week_time(value: Any) -> Any:
+    if value is None or isinstance(value, WeekTime):
+        return value
+    found = re.fullmatch(r"([a-z]{3}) ([01]\d|2[0-3]):([0-5]\d)", value) if isinstance(value, str) else None
+    if found is None or found[1] not in WEEKDAYS:
+        raise ValueError('not a time of the week; write it like "mon 07:00"')
+    return WeekTime(day=WEEKDAYS.index(found[1]), minute=int(found[2]) * 60 + int(found[3]))
+
+
+Weekly = Annotated[
+    WeekTime | None,
+    BeforeValidator(_read_week_time),
+    PlainSerializer(lambda value: None if value is None else str(value)),
+]
 
 
 class Step(Strict):
@@ -111,6 +160,14 @@ class Policy(Strict):
     """While nobody is on site, notices wait for the next time somebody is."""
     expires: Delay = timedelta(hours=1)
     """How long a notice that does not get through is tried."""
+    weekly: Weekly = None
+    """When the report of the week goes to the people of the first step; for the policy `weekly-report` alone."""
+
+    @model_validator(mode="after")
+    def _weekly_is_a_report(self) -> Policy:
+        if self.weekly is not None and self.id != WEEKLY_REPORT:
+            raise ValueError(f"weekly is for the policy {WEEKLY_REPORT!r} alone")
+        return self
 
 
 _DEFAULTS: tuple[dict[str, Any], ...] = (
@@ -173,6 +230,13 @@ _DEFAULTS: tuple[dict[str, Any], ...] = (
         "steps": [{"notify": ["shift:on_duty"], "via": ["push", "any"]}],
         "ack_target": "10m",
     },
+    {
+        "id": WEEKLY_REPORT,
+        "title": "The report of the last week: every administrator",
+        "steps": [{"notify": ["role:admin"], "via": ["email", "push", "any"]}],
+        "expires": "2d",
+        "weekly": "mon 07:00",
+    },
 )
 
 
@@ -230,6 +294,11 @@ class Planned:
 def plan(policy: Policy, start: datetime) -> tuple[Planned, ...]:
     """Return the steps of a policy that starts at an instant, with the instants at which they are due."""
     return tuple(Planned(number, start + step.after) for number, step in enumerate(policy.steps))
+
+
+def next_time(due_at: datetime, every: timedelta, now: datetime) -> datetime:
+    """Return when what was due is said again: in its own rhythm, however late it was this time."""
+    return due_at + every * max(1, (now - due_at) // every + 1)
 
 
 def is_answered(awaits: str, alert: Alert) -> bool:

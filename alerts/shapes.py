@@ -72,7 +72,7 @@ def delivery_json(delivery: DeliveryRow, attempts: Sequence[AttemptRow] = ()) ->
     """Return one delivery with its attempts; never the endpoint's URL."""
     return {
         "id": delivery.id,
-        "alert": delivery.alert,
+        "alert": delivery.alert or None,
         "campus": delivery.campus,
         "generation": delivery.generation,
         "step": delivery.step,

@@ -15,6 +15,7 @@ from alerts.duty import Recipient
 from alerts.flood import BEGINS_ABOVE, DIGEST
 from alerts.outbox import Lane, NoticeKind
 from alerts.policies import Policy
+from alerts.suppression import zone_of
 from core.errors import BadInput
 from core.findings import Severity
 
@@ -70,6 +71,7 @@ def tell(
                 "priority": rank(alert.severity),
                 "until": until,
                 "msg_type": _MSG_TYPES[kind],
+                "company": _company(book, alert, is_digested) if kind == "alert" else "",
                 "text": text,
                 "state": "pending",
                 "due_at": due,
@@ -95,11 +97,24 @@ def policy_of(alert: Alert) -> Policy:
         return policies.default_policies()[alert.severity]
 
 
+def _company(book: Book, alert: Alert, is_digested: bool) -> str:
+    """Return with what an alert may come as one notice: what is moderate by rule and zone; a digest holds all."""
+    if is_digested or LANES[alert.severity] == "bulk":
+        return "digest"
+    if is_grave(alert):
+        return ""
+    zone = zone_of(alert, book.campuses.get(alert.campus)) or ""
+    return f"{alert.exercise} {alert.group or alert.rule} {zone}"
+
+
 def _attend(book: Book, entry: Entry, recipients: Sequence[Recipient]) -> frozenset[str]:
-    """Count the alert for the people it reaches; return those who get it in a digest."""
+    """Count the alert for the people it reaches; return those who get it in a digest.
+
+    An exercise is not counted: it must not delay what is live.
+    """
     people = dict.fromkeys(each.person for each in recipients)
     for person in people:
-        if book.attend(entry.alert, person):
+        if entry.alert.exercise == "live" and book.attend(entry.alert, person):
             detail: dict[str, Any] = {"person": person, "campus": entry.alert.campus}
             text = f"More than {BEGINS_ABOVE} alerts in ten minutes: {person} gets what is not grave in digests"
             entry.event("flood", text, at=book.now, **detail)

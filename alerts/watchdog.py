@@ -21,7 +21,7 @@ from alerts.alert import SERVICE, Alert
 from alerts.channels import Channels
 from alerts.duty import Recipient, who
 from alerts.notices import Notice, Setting
-from alerts.policies import Planned
+from alerts.policies import Planned, next_time
 from alerts.telling import policy_of
 from core import audit
 from core.campus import Campus
@@ -142,7 +142,8 @@ class Watchdog:
         alert, campus = standing.alert, self._campuses().get(standing.alert.campus)
         step = policy_of(alert).steps[planned.step]
         if step.repeat is not None:
-            standing.steps.append(Planned(planned.step, now + step.repeat, "notify", planned.repeat + 1))
+            again = next_time(planned.due_at, step.repeat, now)
+            standing.steps.append(Planned(planned.step, again, "notify", planned.repeat + 1))
         if campus is None:
             return
         found = [each for each in who(step.notify, campus, now, step.via) if each.tier == 0]

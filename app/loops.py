@@ -26,7 +26,7 @@ REFRESH_S = 2.0
 RETENTION_S = 10.0
 """How often it is looked whether anything is to be forgotten."""
 PREFLIGHT_S = 10.0
-"""How often it is looked whether a check of endpoints is due."""
+"""How often it is looked whether a check of endpoints, or the report of the week, is due."""
 CATCH_UP_S = 10.0
 """How long event time stands still for a broker that does not answer: then the timers must run without it."""
 GRACE_S = 3
@@ -105,6 +105,7 @@ async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) ->
             start("auditor", service.auditor.run())
             start("watchdog", service.watchdog.run())
             start("preflight", _every(service, PREFLIGHT_S, service.preflight.look))
+            start("weekly", _every(service, PREFLIGHT_S, service.weekly.look))
         if server is not None:
             await server.start()
             log.info("ready", url=server.url)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import links, preflight, store
+from alerts import links, preflight, store, weekly
 from app.metrics import Metrics
 from core import state
 from core.calendar import resolve_local
@@ -88,6 +88,7 @@ class Retention:
         async with self._database.transaction() as session:
             await links.purge(session, now)
             await preflight.purge(session, now)
+            await weekly.purge(session, now)
             await health.forget(session, messages)
         log.info("purged", **gone)
         for what, rows in gone.items():

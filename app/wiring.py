@@ -18,6 +18,7 @@ from alerts.channels import Channels
 from alerts.courier import Courier
 from alerts.preflight import Preflight
 from alerts.watchdog import Watchdog
+from alerts.weekly import Weekly
 from api.deps import House, Receipt
 from app import documents, migrate
 from app.gauges import Gauges
@@ -53,6 +54,7 @@ class Service:
     auditor: Auditor
     watchdog: Watchdog
     preflight: Preflight
+    weekly: Weekly
     watch: Watch
     retention: Retention
     gauges: Gauges
@@ -152,6 +154,7 @@ def build(
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
     watchdog = Watchdog(database, clock, channels, lambda: pipeline.campuses)
     preflight = Preflight(database, clock, channels, lambda: pipeline.campuses, public_url=settings.public_url)
+    weekly = Weekly(database, clock, lambda: pipeline.campuses, nudge=courier.nudge)
     listener = _listener(settings, clock, pipeline) if listen else None
     watch = Watch(database, clock, auditor, listener)
     retention = Retention(database, clock, settings, campuses=lambda: pipeline.campuses, metrics=metrics)
@@ -169,6 +172,7 @@ def build(
         auditor=auditor,
         watchdog=watchdog,
         preflight=preflight,
+        weekly=weekly,
         watch=watch,
         retention=retention,
         gauges=gauges,

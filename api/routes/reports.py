@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from alerts import figures, figures_csv
+from alerts import figures, figures_csv, week, week_words
+from alerts.week_report import Report
+from api.csv_sheets import SHEET, WantsSheet, sheet
 from api.deps import Administrator, Now, Reader, Reading
 from api.listing import AfterId, Instant, Limit, Page, Words, piece
 from api.record_schemas import AuditShown, Figures, VerifiedShown
+from api.registry_editing import Described
 from core import audit
 
 router = APIRouter(tags=["records"])
@@ -37,6 +40,22 @@ async def get_figures(
         headers = {"Content-Disposition": 'attachment; filename="figures.csv"'}
         return Response(figures_csv.write(found), media_type="text/csv", headers=headers)
     return Figures.model_validate(found)
+
+
+@router.get("/campuses/{c}/reports/week", response_model=Report, responses=SHEET)
+async def get_week(
+    campus: Described,
+    session: Reading,
+    _caller: Reader,
+    now: Now,
+    as_sheet: WantsSheet,
+    of: Annotated[date | None, Query(description="Any day of the week; the last whole week if left out.")] = None,
+) -> Report | Response:
+    """Return the week of a campus, Monday to Sunday by its own clock, each figure beside that of the week before."""
+    found = await week.read(session, campus, of or week.last_whole(campus, now), now)
+    if as_sheet:
+        return sheet(f"week-{campus.id}-{found.monday}", week_words.COLUMNS, week_words.rows(found), None)
+    return found
 
 
 @router.get("/audit")

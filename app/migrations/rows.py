@@ -7,6 +7,7 @@ import alerts.links
 import alerts.preflight
 import alerts.shelf
 import alerts.store
+import alerts.weekly
 import api.access
 import api.idempotency
 import api.sessions

@@ -121,6 +121,18 @@ async def test_a_flood_is_what_the_desk_found_to_be_one(database: Database, camp
     assert again == [], "twenty times the same is one alert"
 
 
+async def test_no_drill_is_counted_in_a_flood(database: Database, campus: Campus) -> None:
+    for number in range(11):
+        await take(database, campus, finding(key=f"d{number}", exercise="drill"))
+    async with database.reading() as session:
+        assert (await figures.read(session, **DAY))["floods"] == []
+    for number in range(11):
+        await take(database, campus, finding(key=f"live-{number}"), now=later(1))
+    async with database.reading() as session:
+        [found] = (await figures.read(session, **DAY))["floods"]
+    assert (found["began_at"], found["most_in_10_min"]) == (later(1), 11)
+
+
 def test_a_flood_of_ten_thousand_is_counted_quickly() -> None:
     found = flood(later(1), [later(number / 10) for number in range(10_000)], later(36_000))
     assert found["most_in_10_min"] == 6000

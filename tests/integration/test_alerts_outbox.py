@@ -30,6 +30,7 @@ def row(number: int, **changes: Any) -> dict[str, Any]:
         "priority": 2,
         "until": "ack",
         "msg_type": "Alert",
+        "company": "",
         "text": "",
         "state": "pending",
         "due_at": START,
@@ -92,14 +93,34 @@ async def test_one_endpoint_takes_only_its_share_and_busy_ones_are_passed_over(d
     claimed = await claim(database)
     assert sorted(each.endpoint for each in claimed) == ["hung", "well"]
     assert await claim(database, busy=[("lincoln", "reyes", "hung")]) == []
-    assert len(await claim(database, room=lambda _: 5)) == 5
 
 
-async def test_fellows_that_wait_come_along_in_a_group(database: Database) -> None:
-    rows = [row(1, endpoint="a"), row(2, endpoint="a", due_at=later(20)), row(3, endpoint="a", due_at=later(50))]
-    await post(database, *rows, row(4, endpoint="b", due_at=later(10)))
-    claimed = await claim(database, group=timedelta(seconds=30))
+async def test_what_waits_in_the_same_company_comes_along(database: Database) -> None:
+    doors = {"endpoint": "a", "company": "doors gym"}
+    rows = [row(1, **doors), row(2, **doors, due_at=later(20)), row(3, **doors, due_at=later(50))]
+    others = [row(4, endpoint="b", company="doors gym", due_at=later(10)), row(5, endpoint="a", company="doors main")]
+    await post(database, *rows, *others, row(6, endpoint="a"))
+    claimed = await claim(database, ahead=timedelta(seconds=30), most=20)
     assert [each.alert for each in claimed] == [1, 2]
+
+
+async def test_no_more_come_along_than_one_notice_can_tell(database: Database) -> None:
+    await post(database, *(row(number, endpoint="a", company="doors") for number in range(7)))
+    assert [each.alert for each in await claim(database, most=3)] == [0, 1, 2]
+    assert [each.alert for each in await claim(database, most=3)] == [3, 4, 5]
+
+
+async def test_what_has_no_company_comes_alone(database: Database) -> None:
+    await post(database, *(row(number, endpoint="a") for number in range(3)))
+    assert [each.alert for each in await claim(database, ahead=timedelta(hours=1), most=20)] == [0]
+
+
+async def test_what_failed_comes_along_when_its_time_has_come_again(database: Database) -> None:
+    doors = {"endpoint": "a", "company": "doors"}
+    await post(database, row(1, **doors), row(2, **doors, state="failed", due_at=later(9)))
+    assert [each.alert for each in await claim(database, later(8), most=20, ahead=timedelta(hours=1))] == [1]
+    await post(database, row(3, **doors))
+    assert sorted(each.alert for each in await claim(database, later(9), most=20)) == [2, 3]
 
 
 async def test_an_attempt_is_written_down_and_says_when_to_try_again(database: Database) -> None:

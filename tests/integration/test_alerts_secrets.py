@@ -51,6 +51,22 @@ async def answers(client: httpx.AsyncClient) -> dict[str, str]:
     return found
 
 
+async def say(client: httpx.AsyncClient) -> None:
+    """Hand in what holds secrets, in the right places and in wrong ones, and cause alerts about them."""
+    match = {"action": "check_in", "visit": "v2", "type": "visitor", "watch": "trespass", "screening": "confirmed"}
+    for said in ({"action": "escort", "visit": "v1"}, match):
+        await client.post("/api/v1/messages", json={"topic": "campus/lincoln/visitor/lobby", "payload": said})
+    campus = "/api/v1/campuses/lincoln"
+    entry = {"id": "w-18", "kind": "banned", "name": f"Sam {WORD}", "instruction": f"{WORD} court order"}
+    assert (await client.put(f"{campus}/watch-list/w-18", json=entry)).status_code < 300
+    wrong = await client.put(f"{campus}/watch-list/w-19", json={**entry, "id": "w-19", "kind": WORD})
+    assert wrong.status_code == 422
+    bad = {"id": "sam", "name": "Sam", "role": "office", "endpoints": [{"id": "p", "url": f"pigeon://u:{WORD}@coop"}]}
+    refused = await client.put(f"{campus}/people/sam", json=bad)
+    assert refused.status_code == 422
+    assert WORD not in refused.text
+
+
 async def test_no_log_no_answer_and_no_file_holds_what_was_planted(tmp_path: Path) -> None:
     policy = {"id": "probe", "steps": [{"notify": ["role:maintenance"]}]}
     settings = {"HALLWATCH_LOG_LEVEL": "debug", "HALLWATCH_PUBLIC_URL": "http://127.0.0.1:1"}
@@ -66,8 +82,7 @@ async def test_no_log_no_answer_and_no_file_holds_what_was_planted(tmp_path: Pat
             headers = {"Authorization": f"Bearer {token}"}
             async with httpx.AsyncClient(base_url=here.service.url, headers=headers, timeout=30) as client:
                 if role == "admin":
-                    payload = {"topic": "campus/lincoln/visitor/lobby", "payload": {"action": "escort", "visit": "v1"}}
-                    await client.post("/api/v1/messages", json=payload)
+                    await say(client)
                     await here.receiver.wait_for(5, seconds=30)
                     await client.post("/api/v1/campuses/lincoln/endpoints/gone-phone/verify")
                     await client.post("/api/v1/campuses/lincoln/endpoints/away-phone/verify")
@@ -78,7 +93,10 @@ async def test_no_log_no_answer_and_no_file_holds_what_was_planted(tmp_path: Pat
         stored = b"".join(each.read_bytes() for each in tmp_path.glob("hallwatch.db*"))
     assert f"/failing-{WORD}" in [each.path for each in here.receiver.received], "the secrets were really used"
     assert len(said) > 40
-    assert [path for path, text in said.items() if WORD in text] == []
+    # An administrator may read the watch list; nobody reads a URL.
+    shown = {"admin /api/v1/campuses/lincoln/watch-list"}
+    assert {path for path, text in said.items() if WORD in text} <= shown
+    assert "watch-list-match" in said["viewer /api/v1/alerts"], "somebody on the list came"
     assert [path for path, text in said.items() if "Planted Secret" in text and not path.startswith("admin")] == []
     assert "ready" in log
     for secret in (WORD, "Planted Secret", *tokens.values()):

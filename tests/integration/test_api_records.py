@@ -156,3 +156,21 @@ async def test_the_checks_are_listed(desk: Desk) -> None:
     assert answer.json() == {"items": [], "next": None}
     assert wrong.status_code == 422
     assert desk.house.clock.now() == START
+
+
+async def test_the_week_is_told_as_json_or_as_a_sheet(desk: Desk) -> None:
+    await find(desk)
+    path, usual = "/api/v1/campuses/lincoln/reports/week", {"of": "2026-11-25"}
+    async with desk.client("viewer") as client:
+        whole = (await client.get(path, params=usual)).json()
+        table = await client.get(path, params=usual, headers={"Accept": "text/csv"})
+        last = (await client.get(path)).json()
+        wrong = [(await client.get(path, params={"of": day})).status_code for day in ("2030-01-01", "0001-01-01", "x")]
+        nowhere = await client.get("/api/v1/campuses/nowhere/reports/week")
+    assert (whole["monday"], whole["alerts"], whole["is_over"]) == ("2026-11-23", {"week": 1, "before": 0}, False)
+    assert whole["doors"] == [{"door": "gym-east", "name": "Door 7 (Gym east)", "alerts": {"week": 1, "before": 0}}]
+    assert table.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(table.text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"))))
+    assert {"section": "week", "subject": "", "figure": "alerts", "week": "1", "before": "0"} in rows
+    assert (last["monday"], last["is_over"]) == ("2026-11-16", True)
+    assert (wrong, nowhere.status_code) == ([422, 422, 422], 404)

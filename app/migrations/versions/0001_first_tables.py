@@ -156,6 +156,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("until", sa.String(), nullable=False),
         sa.Column("msg_type", sa.String(), nullable=False),
+        sa.Column("company", sa.String(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("due_at", UtcTime(), nullable=True),
@@ -485,6 +486,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_users_name")),
     )
     op.create_table(
+        "weekly_reports",
+        sa.Column("id", BigId, autoincrement=True, nullable=False),
+        sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("monday", sa.String(), nullable=False),
+        sa.Column("due_at", UtcTime(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_weekly_reports")),
+        sa.UniqueConstraint("campus", "monday", name=op.f("uq_weekly_reports_campus_monday")),
+    )
+    op.create_table(
         "alert_events",
         sa.Column("id", BigId, autoincrement=True, nullable=False),
         sa.Column("alert", BigId, nullable=False),
@@ -554,6 +567,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_alert_events_alert"))
 
     op.drop_table("alert_events")
+    op.drop_table("weekly_reports")
     op.drop_table("users")
     op.drop_table("tokens")
     with op.batch_alter_table("suppressions", schema=None) as batch_op:

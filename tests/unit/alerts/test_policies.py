@@ -172,3 +172,9 @@ def test_an_alert_keeps_its_axes_apart() -> None:
     alert = replace(moves.opened(finding(), now=START, policy={}), code="A1-00")
     taken = moves.acknowledged(moves.suppressed(alert, "shelved"), who="reyes", now=START)
     assert (taken.condition, taken.suppressed, taken.acknowledged_by) == ("active", "shelved", "reyes")
+
+
+def test_what_repeats_keeps_its_rhythm_however_late_it_was() -> None:
+    minute = timedelta(seconds=60)
+    for late_s, next_s in ((0, 60), (1.5, 60), (59, 60), (60, 120), (200, 240)):
+        assert policies.next_time(START, minute, START + timedelta(seconds=late_s)) == START + timedelta(seconds=next_s)

@@ -8,11 +8,12 @@ from typing import get_args
 from msgspec.structs import replace
 
 from alerts import alert as moves
-from alerts import cap, channels, courier, preflight, presses
+from alerts import cap, channels, courier, preflight, presses, week
 from alerts.buttons import LABELS
 from alerts.cap_check import check
 from alerts.outbox import NoticeKind
 from alerts.reach import How
+from alerts.week_report import Report
 from api.record_schemas import Figures
 from tests.campuses import lincoln
 from tests.servers import ROOT
@@ -45,6 +46,12 @@ def test_every_kind_button_reach_and_figure_is_told() -> None:
     assert set(re.findall(r"^\| \*\*(.*?)\*\* \|", DELIVERY, re.MULTILINE)) == set(LABELS.values())
     assert words(RECORDS, "how") == set(get_args(How))
     assert words(RECORDS, "figure") == set(Figures.model_fields) - {"since", "until", "campus", "alerts", "exercises"}
+
+
+def test_every_figure_of_the_week_is_told() -> None:
+    what = {"campus", "name", "monday", "sunday", "begins_at", "ends_at", "is_over"}
+    assert words(RECORDS, "figure of a week") == set(Report.__dataclass_fields__) - what
+    assert all(f"`{rule}`" in RECORDS for rule in (*week.PROPPED, *week.OVERSTAYS))
 
 
 def test_the_lanes_and_times_are_those_of_the_page() -> None:
