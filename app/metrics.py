@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter as TallyOf
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from core.messages import Message
+from rules.plan import Tally
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -40,6 +41,12 @@ class Metrics:
         self._judged = Counter(
             "hallwatch_rule_messages", "Messages handed to the rules, by campus.", ["campus"], registry=r
         )
+        self._evaluations = Counter(
+            "hallwatch_rule_evaluations", "How often a rule was asked about a key.", ["rule"], registry=r
+        )
+        self._errors = Counter(
+            "hallwatch_rule_errors", "How often a rule could not be judged as it is.", ["rule"], registry=r
+        )
 
     def batch(self, fresh: Sequence[Message], repeats: int, lost: int, reasons: Sequence[str], seconds: float) -> None:
         """Count one batch: what was new, repeated, missing, why some was not understood, and how long it took."""
@@ -63,6 +70,12 @@ class Metrics:
     def purged(self, what: str, rows: int) -> None:
         """Count rows that were forgotten."""
         self._purged.labels(what).inc(rows)
+
+    def judged(self, tally: Mapping[str, Tally]) -> None:
+        """Count what the rules were asked, by rule."""
+        for rule, each in tally.items():
+            self._evaluations.labels(rule).inc(each.evaluations)
+            self._errors.labels(rule).inc(each.errors)
 
     def finding(self, rule: str, state: str) -> None:
         """Count one finding."""

@@ -171,7 +171,8 @@ class Pipeline:
                 async with self._database.transaction() as session:
                     now = self._clock.now()
                     if self._engines is None:
-                        await self._load(session, now)
+                        ended = await self._load(session, now)
+                        await self._settle(session, self._engines_now() if ended else (), ended, now)
                     yield session, now
             except BaseException:
                 self._engines = None
@@ -190,7 +191,8 @@ class Pipeline:
         for campus in (with_heartbeats(each, in_force) for each in self.campuses.values()):
             engine = kept.get(campus.id)
             if engine is None:
-                engine = await store.restore(session, campus, self._rules, now=now)
+                engine, ended = await store.restore(session, campus, self._rules, now=now)
+                findings += ended
             else:
                 findings += engine.replace_campus(campus)
                 findings += engine.replace_rules(self._rules)
@@ -250,6 +252,7 @@ class Pipeline:
             news += [each for facts in engine.now.take_moves() if (each := _news(campus, facts))]
             await state.save(session, campus, engine.now.take_changes())
             await store.save(session, campus, engine.changes())
+            self._metrics.judged(engine.take_tally())
         for finding in findings:
             self._metrics.finding(finding.rule, finding.state)
         if findings:

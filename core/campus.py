@@ -340,7 +340,7 @@ class Campus(Strict):
 
     def door_in_window(self, door: str, at: datetime) -> bool:
         """Return whether a door may stand open at an instant."""
-        return door in self.doors_in_window(at)
+        return door in self.windowed_doors and door in self.doors_in_window(at)
 
     def next_boundary(self, at: datetime) -> datetime:
         """Return the first instant after `at` at which a calendar, a window or a gathering begins or ends."""

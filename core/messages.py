@@ -123,7 +123,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def key(self) -> str:
         """The id of the entity this message is about."""
-        return str(getattr(self, self.key_field)) if self.key_field else self.campus
+        key: str = getattr(self, self.key_field) if self.key_field else self.campus
+        return key
 
     def tell(self, facts: Facts) -> Facts:
         """Return `facts` of one entity this message is about, as they are after it; older news changes nothing."""

@@ -25,9 +25,12 @@ class World:
     whoever holds them decides which one hears a message (`rules.engine`).
     """
 
-    def __init__(self, campus: Campus) -> None:
+    def __init__(self, campus: Campus, *, shown: bool = True) -> None:
+        """`shown`: somebody asks for its moves (`take_moves`)."""
         self.campus = campus
-        self._facts: dict[str, dict[str, Facts]] = {entity: {} for entity in FACTS}
+        self._shown = shown
+        self.families: dict[str, dict[str, Facts]] = {entity: {} for entity in FACTS}
+        """The facts of everything that was heard of, by kind and id; to be read, and written by nobody else."""
         self._open: set[str] = set()
         self._state: CampusState | None = None
         self._silence = Silence()
@@ -36,16 +39,16 @@ class World:
 
     def get(self, entity: str, key: str) -> Facts | None:
         """Return the facts of a thing, or None if nobody has ever told us about it."""
-        family = self._facts.get(entity)
+        family = self.families.get(entity)
         return None if family is None else family.get(key)
 
     def of(self, entity: str) -> Iterator[Facts]:
         """Yield the facts of every thing of a kind that was heard of."""
-        return iter(self._facts[entity].values())
+        return iter(self.families[entity].values())
 
     def all(self) -> Iterator[Facts]:
         """Yield the facts of everything that was heard of."""
-        return (facts for family in self._facts.values() for facts in family.values())
+        return (facts for family in self.families.values() for facts in family.values())
 
     @property
     def open_doors(self) -> AbstractSet[str]:
@@ -54,7 +57,7 @@ class World:
 
     def silent_devices(self, at: datetime, *, since: datetime) -> AbstractSet[str]:
         """Return the listed devices that are silent at an instant, having been listened to since another one."""
-        return self._silence.at(at, self.campus, self._facts["device"], since=since)
+        return self._silence.at(at, self.campus, self.families["device"], since=since)
 
     @property
     def state(self) -> str:
@@ -77,7 +80,7 @@ class World:
         told: list[Told] = []
         for place in message.tells():
             entity, key = place
-            family = self._facts.get(entity)
+            family = self.families.get(entity)
             if family is None:
                 continue
             before = family.get(key)
@@ -91,16 +94,19 @@ class World:
             told.append((place, before, after))
             self._keep(after)
             self._changed.add(place)
-            if after.level != before.level:
+            if self._shown and after.level != before.level:
                 self._moved.add(place)
             if message.level and entity == message.about and not message.initial:
                 edge = getattr(after, message.level) != getattr(before, message.level)
         return edge, told
 
     def _keep(self, facts: Facts) -> None:
-        self._facts[facts.entity][facts.id] = facts
+        self.families[facts.entity][facts.id] = facts
         if isinstance(facts, DoorFacts):
-            (self._open.add if facts.position == "open" else self._open.discard)(facts.id)
+            if facts.position == "open":
+                self._open.add(facts.id)
+            else:
+                self._open.discard(facts.id)
         elif isinstance(facts, DeviceFacts):
             self._silence.heard(facts.id)
         elif isinstance(facts, CampusFacts) and facts.id == self.campus.id:
@@ -113,7 +119,7 @@ class World:
 
     def forget(self, entity: str, key: str) -> None:
         """Drop the facts of a thing that is gone."""
-        self._facts[entity].pop(key, None)
+        self.families[entity].pop(key, None)
         if entity == "door":
             self._open.discard(key)
         elif entity == "device":

@@ -24,6 +24,7 @@ from core.world import World
 from rules.echo import Echo
 from rules.judge import MOMENT, Judge
 from rules.overlay import Overlay
+from rules.plan import Tally
 from rules.report import LATE_AFTER
 from rules.runnable import Rule
 from rules.saved import Changes, Saved
@@ -85,6 +86,14 @@ class Engine:
             for rule, trouble in overlay.judge.health.items()
         }
         return found | self._live.health
+
+    def take_tally(self) -> dict[str, Tally]:
+        """Return, by rule, how much was judged since this was last asked for, exercises included."""
+        found: dict[str, Tally] = {}
+        for judge in (self._live, *(overlay.judge for overlay in self._overlays.values())):
+            for rule, tally in judge.take_tally():
+                found[rule] = found.get(rule, Tally()) + tally
+        return found
 
     # ---------------------------------------------------------------------------------------- messages and time
     def accept(self, message: Message) -> list[Finding]:
@@ -178,20 +187,23 @@ class Engine:
         ended, self._ended = tuple(sorted(self._ended)), set()
         return replace(changes, exercises=exercises, ended=ended)
 
-    def restore(self, saved: Saved, pending: Iterable[Message], now: Iterable[Facts] = ()) -> None:
+    def restore(self, saved: Saved, pending: Iterable[Message], now: Iterable[Facts] = ()) -> list[Finding]:
         """Become the engine that wrote `saved` down; `pending` is what it had heard beyond its watermark.
 
-        `now`: the facts of `Engine.now` as they were; see `Judge.restore`.
+        `now`: the facts of `Engine.now` as they were; see `Judge.restore`. Returns what ends because rules or campus
+        have changed meanwhile, as `replace_rules` and `replace_campus` do.
         """
         waiting = [*pending, *saved.beyond]
         self._alive_at = saved.position.alive_at
         self._live.restore(saved, [each for each in waiting if each.exercise == "live"], now)
-        self._echo = Echo(self.rules, self._open_now())
+        ended = self._live.take_found()
+        self._echo = Echo(self.rules, [*self._open_now(), *((each.rule, each.key) for each in ended)])
         self._echo.take_back(saved.beyond)
         self._overlays = {
             kind: Overlay.restore(self._live, kind, each, waiting, is_live=self._is_live)
             for kind, each in saved.exercises.items()
         }
+        return self._heard_by_itself(ended, Judge.take_found)
 
     def _open_now(self) -> Iterator[tuple[str, str]]:
         for rule in self.rules:

@@ -25,18 +25,21 @@ from core.world import Told, World
 from rules.document import Mode
 from rules.language.scene import Scene
 from rules.operators.moment import Evidence, Moment, News
-from rules.plan import Index, Look, Plan, lay_out
-from rules.report import report
+from rules.plan import BLANK, JUDGE, Index, Look, Plan, Tally, lay_out
+from rules.report import farewell, report
 from rules.runnable import Rule
-from rules.saved import Changes, Position, Saved, SavedState, SettledFacts, read_state, write_state
-from rules.spell import Action, KeyState, Signal, close, turn
+from rules.saved import Changes, Position, Saved, SavedState, SettledFacts, read_spell, read_state, write_state
+from rules.spell import Actions, KeyState, Signal, close, turn
 from rules.timetable import NEVER, SWEEP, WAKE, Timer, Timetable
 
 FORGET_VISITS: Final = timedelta(days=7)
 """So long after its last message a visit that has ended is forgotten here; the journal and the state rows keep it."""
+CROWDED: Final = timedelta(minutes=1)
+"""So long a full memory is not looked through again for what has lapsed."""
+CHANGED: Final = "the rule or its scope was changed"
 MOMENT: Final = timedelta(microseconds=1)
 """The shortest time there is."""
-_BLANK: Final = KeyState()
+_WAKE: Final[Actions] = ("wake",)
 
 
 class Judge:
@@ -62,15 +65,17 @@ class Judge:
         self.exercise: Exercise = exercise
         self._is_live = is_live
         self.now = World(campus)
-        self._settled = World(campus)
+        self._settled = World(campus, shown=False)
         self._last: dict[tuple[str, str], tuple[Evidence, ...]] = {}
         """The latest message of each thing that told something new."""
         self._watermark = self._started = self._since = started
         self._blind_until = started
         self._buffer: list[tuple[datetime, str, int, int, Message, Sequence[Told]]] = []
         self._arrivals = 0
+        self._crowded_until = started
         self._found: list[Finding] = []
-        self._dirty: set[tuple[str, str]] = set()
+        self._gone: set[tuple[str, str]] = set()
+        """The rules and keys that were dropped, and stand in the rows."""
         self._told: set[tuple[str, str]] = set()
         self._forgotten: set[tuple[str, str]] = set()
         self._plans: dict[str, Plan] = {}
@@ -105,6 +110,12 @@ class Judge:
         """What is wrong, by rule."""
         return {rule: plan.health for rule, plan in self._plans.items() if plan.health}
 
+    def take_tally(self) -> Iterator[tuple[str, Tally]]:
+        """Yield, by rule, how much was judged since this was last asked for."""
+        for rule, plan in self._plans.items():
+            if plan.evaluations or plan.errors:
+                yield rule, plan.take_tally()
+
     # ---------------------------------------------------------------------------------------- messages and time
     def accept(self, message: Message) -> list[Finding]:
         """Take a new message in; return the findings that begin or end by it at once."""
@@ -117,7 +128,7 @@ class Judge:
             self._run(self._watermark)
         else:
             self._await(message, told)
-        return self._take_found()
+        return self.take_found()
 
     def advance(self, watermark: datetime, *, pausing: bool = False) -> list[Finding]:
         """Let event time go on to `watermark`; return what that begins or ends. Time never goes back.
@@ -126,7 +137,7 @@ class Judge:
         """
         if watermark > self._watermark and self._run(watermark, pausing=pausing):
             self._watermark = watermark
-        return self._take_found()
+        return self.take_found()
 
     def _await(self, message: Message, told: Sequence[Told]) -> None:
         self._arrivals += 1
@@ -168,46 +179,55 @@ class Judge:
         return News.of(message, max(message.at, self._watermark, self._blind_until), edge=edge)
 
     def _look(self, looks: Iterable[Look], news: News) -> None:
-        for plan, key, action in looks:
-            self._turn(plan, key, action, news)
+        for plan, key, actions in looks:
+            self._turn(plan, key, actions, news)
 
-    def _turn(self, plan: Plan, key: str, action: Action, news: News) -> None:
+    def _turn(self, plan: Plan, key: str, actions: Actions, news: News) -> None:
         if plan.aside:
             return
-        before = plan.states.get(key, _BLANK)
-        if before is _BLANK and plan.by_time_alone and news.message is not None and news.known <= news.at:
-            return
+        wakes = actions is _WAKE
+        before = plan.states.get(key, BLANK)
+        if before is BLANK:
+            actions = plan.worth_doing(actions, news)
+            if not actions:
+                return
+        elif plan.lapses and not wakes:
+            before = plan.still(before, self._watermark)
+        plan.evaluations += 1
         try:
             scene, mode = plan.scene(key, news.at, self._since)
-            if before is _BLANK and action == "judge" and plan.rule.operator.is_idle(scene):
+            if before is BLANK and actions == JUDGE and plan.rule.operator.is_idle(scene):
                 after = before
             else:
                 moment = self._moment(plan.rule, scene, mode, news)
-                after, signals = turn(plan.rule, before, moment, action)
+                after, signals = turn(plan.rule, before, moment, actions)
                 if signals:
                     self._say(plan, key, signals, moment)
             changed = after is not before and after != before
-            if action == "wake" and not changed:
+            if wakes and not changed:
                 raise RuntimeError(f"{plan.rule.operator.name} was woken at {news.at} and did nothing")
         except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others
-            plan.aside = f"{type(error).__name__}: {error}"
+            plan.stand_aside(f"{type(error).__name__}: {error}")
             return
         if changed:
             self._remember(plan, key, after)
-        if news.known > news.at and action != "wake" and plan.rule.pace:
+        if news.known > news.at and not wakes and plan.rule.pace:
             # Late news is judged at its own time, and then at every opening and closing it has missed since.
             self._timetable.look(plan, news.at, key=key, until=self._watermark)
 
     def _say(self, plan: Plan, key: str, signals: Iterable[Signal], moment: Moment) -> None:
-        # Of an exercise only what is its own: the rest is live, and said already.
-        own = [each for each in signals if each.spell.exercise == self.exercise]
-        self._found += [report(plan.rule, key, each, moment.scene, moment.known) for each in own]
+        self._found += [report(plan.rule, key, each, moment.scene, moment.known) for each in self._own(signals)]
+
+    def _own(self, signals: Iterable[Signal]) -> list[Signal]:
+        """Return, of an exercise, only what is its own: the rest is live, and said already."""
+        return [each for each in signals if each.spell.exercise == self.exercise]
 
     def _moment(self, rule: Rule, scene: Scene, mode: Mode, news: News) -> Moment:
-        live = self._is_live is None or self._is_live(rule.id, scene.key)
-        exercise: Exercise = "live" if live else self.exercise
         evidence = news.evidence or self._last.get((rule.entity, scene.key), ())
-        return Moment(news.at, news.known, scene, rule.frame, mode, news.message, news.edge, evidence, exercise)
+        moment = Moment(news.at, news.known, scene, rule.frame, mode, news.message, news.edge, evidence)
+        if self._is_live is not None and not self._is_live(rule.id, scene.key):
+            moment.exercise = self.exercise
+        return moment
 
     def _outside(self, plan: Plan, key: str, at: datetime) -> Moment:
         """Return the moment of an end from outside: nobody has said anything."""
@@ -220,14 +240,27 @@ class Judge:
         states = plan.states
         if state.memo is None and state.spell is None:
             self._keys -= states.pop(key, None) is not None
-        elif key not in states and self._keys >= self.max_keys:
-            plan.note(f"more than {self.max_keys} keys at once; some were not taken up")
-            return
         else:
-            self._keys += key not in states
+            if key not in states:
+                if not self._has_room():
+                    plan.note(f"more than {self.max_keys} keys at once; some were not taken up")
+                    return
+                self._keys += 1
             states[key] = state
             self._timetable.wake(plan, key, state)
-        self._dirty.add((plan.rule.id, key))
+        plan.dirty.add(key)
+
+    def _has_room(self) -> bool:
+        """Return whether one more key can be taken up; where there is none, what has lapsed goes before its night."""
+        if self._keys >= self.max_keys and self._watermark >= self._crowded_until:
+            self._crowded_until = self._watermark + CROWDED
+            self._drop_lapsed(self._watermark)
+        return self._keys < self.max_keys
+
+    def _drop_lapsed(self, at: datetime) -> None:
+        for plan in self._plans.values():
+            for key in [each for each in plan.states if plan.state(each, at).is_blank]:
+                self._remember(plan, key, BLANK)
 
     # --------------------------------------------------------------------------------------------------- timers
     def _ring(self, timer: Timer) -> None:
@@ -240,9 +273,9 @@ class Judge:
             return
         news = News(at, max(at, self._watermark, self._blind_until))
         if what is WAKE:
-            self._turn(plan, key, "wake", news)
+            self._turn(plan, key, _WAKE, news)
         elif key:
-            self._turn(plan, key, "judge", news)
+            self._turn(plan, key, JUDGE, news)
         else:
             for each in plan.live_keys(self._settled):
                 self._judge(plan, each, news)
@@ -250,7 +283,7 @@ class Judge:
 
     def _judge(self, plan: Plan, key: str, news: News) -> None:
         if self._in_order.concerns(plan, key):
-            self._turn(plan, key, "judge", news)
+            self._turn(plan, key, JUDGE, news)
 
     def _start_timers(self) -> None:
         self._timetable = Timetable(self.campus)
@@ -276,7 +309,8 @@ class Judge:
             for plan in self._plans.values():
                 state = plan.states.get(key) if plan.keys is None else None
                 if state is not None and state.spell is None:
-                    self._remember(plan, key, _BLANK)
+                    self._remember(plan, key, BLANK)
+        self._drop_lapsed(at)
         self._timetable.sweep_after(at)
 
     # ------------------------------------------------------------------------------------------ rules and campus
@@ -288,14 +322,14 @@ class Judge:
         """
         changed = {rule.id for rule in rules if self._is_new(rule)}
         self._swap(rules, changed)
-        return self._take_found()
+        return self.take_found()
 
     def replace_campus(self, campus: Campus) -> list[Finding]:
         """Go on with a changed campus; everything that still exists is kept. Return what that ends or begins."""
         self.campus = self.now.campus = self._settled.campus = campus
         rules = self.rules
         self._swap(rules, {rule.id for rule in rules})
-        return self._take_found()
+        return self.take_found()
 
     def _is_new(self, rule: Rule) -> bool:
         old = self._plans.get(rule.id)
@@ -311,13 +345,14 @@ class Judge:
                     heir.states[key] = state
                 else:
                     self._drop(plan, key, state)
+            self._gone |= {(plan.rule.id, key) for key in plan.dirty}
         self._start_timers()
         self._seed(look_again)
 
     def _drop(self, plan: Plan, key: str, state: KeyState) -> None:
-        self._dirty.add((plan.rule.id, key))
+        self._gone.add((plan.rule.id, key))
         moment = self._outside(plan, key, self._watermark)
-        self._say(plan, key, close(state, self._watermark, "the rule or its scope was changed"), moment)
+        self._say(plan, key, close(state, self._watermark, CHANGED), moment)
 
     def _seed(self, rules: Iterable[str]) -> None:
         for rule in sorted(rules):
@@ -342,7 +377,7 @@ class Judge:
         """Return what has changed since this was last asked for, to be written down together with its cause."""
         states: list[SavedState] = []
         deleted: list[tuple[str, str]] = []
-        for rule, key in sorted(self._dirty):
+        for rule, key in self._take_dirty():
             plan = self._plans.get(rule)
             state = plan.states.get(key) if plan else None
             if plan is None or state is None:
@@ -351,8 +386,8 @@ class Judge:
                 states.append(write_state(plan.rule, plan.shape, key, state))
         places = {(facts.entity, facts.id) for facts in self._settled.take_changes()} | self._told
         forgotten = tuple(sorted(place for place in self._forgotten if self._settled.get(*place) is None))
-        for changed in (self._dirty, self._told, self._forgotten):
-            changed.clear()
+        self._told.clear()
+        self._forgotten.clear()
         return Changes(
             position=self._position(alive_at),
             states=tuple(states),
@@ -360,6 +395,14 @@ class Judge:
             settled=tuple(self._settled_facts(*place) for place in sorted(places) if place not in forgotten),
             forgotten=forgotten,
         )
+
+    def _take_dirty(self) -> list[tuple[str, str]]:
+        """Return the rules and keys whose memory has changed since this was last asked for."""
+        dirty = self._gone.union((rule, key) for rule, plan in self._plans.items() for key in plan.dirty)
+        self._gone.clear()
+        for plan in self._plans.values():
+            plan.dirty.clear()
+        return sorted(dirty)
 
     def snapshot(self, alive_at: datetime) -> Saved:
         """Return all that another judge needs to go on as this one would."""
@@ -398,6 +441,9 @@ class Judge:
 
         `now`: the facts as they had been heard. Without them they are worked out anew, which differs only where two
         messages of the very same instant contradict each other.
+
+        Rules and campus may have changed meanwhile: what cannot go on ends as if they had changed under way, and
+        is among the next findings (`take_found`).
         """
         position = saved.position
         self._watermark = position.watermark
@@ -415,7 +461,8 @@ class Judge:
         self.now.take_changes()
         for plan in self._plans.values():
             plan.states.clear()
-        self._dirty.clear()
+            plan.dirty.clear()
+        self._gone.clear()
         self._found.clear()
         for each in saved.states:
             self._take_back(each)
@@ -425,10 +472,15 @@ class Judge:
 
     def _take_back(self, saved: SavedState) -> None:
         plan = self._plans.get(saved.rule)
-        if plan is not None and plan.shape == saved.shape:
+        if plan is not None and plan.shape == saved.shape and (plan.keys is None or saved.key in plan.keys):
             plan.states[saved.key] = read_state(plan.rule, saved)
+            return
+        self._gone.add((saved.rule, saved.key))
+        signals = close(KeyState(None, read_spell(saved)), self._watermark, CHANGED)
+        if plan is not None:
+            self._say(plan, saved.key, signals, self._outside(plan, saved.key, self._watermark))
         else:
-            self._dirty.add((saved.rule, saved.key))
+            self._found += [farewell(self.campus, saved, each) for each in self._own(signals)]
 
     def blind(self, gap: timedelta, until: datetime) -> None:
         """Say that nothing could be heard for so long, up to `until`.
@@ -458,14 +510,14 @@ class Judge:
                 state = plan.states[key]
                 assert state.spell is not None
                 self._remember(plan, key, structs.replace(state, spell=structs.replace(state.spell, exercise="live")))
-        return self._take_found()
+        return self.take_found()
 
     def finish(self, at: datetime, note: str) -> list[Finding]:
         """Return the end of everything that an exercise holds open: it is over."""
         for plan in self._plans.values():
             for key in sorted(plan.states):
                 self._end(plan, key, at, note)
-        return self._take_found()
+        return self.take_found()
 
     def _end(self, plan: Plan, key: str, at: datetime, note: str) -> bool:
         state = plan.states.get(key)
@@ -474,11 +526,17 @@ class Judge:
         self._say(plan, key, close(state, at, note), self._outside(plan, key, at))
         return True
 
-    def _take_found(self) -> list[Finding]:
+    def take_found(self) -> list[Finding]:
+        """Return what was found and not said yet."""
         found, self._found = self._found, []
         return found
 
     def states(self, rule: str) -> Iterator[tuple[str, KeyState]]:
         """Yield what a rule remembers, key by key; for those who ask why."""
         plan = self._plans.get(rule)
-        yield from sorted(plan.states.items()) if plan else ()
+        if plan is None:
+            return
+        for key in sorted(plan.states):
+            state = plan.state(key, self._watermark + MOMENT)
+            if not state.is_blank:
+                yield key, state

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
 
 from core.campus import Campus
 from core.facts import Facts
@@ -16,13 +19,27 @@ from core.world import Told, World
 from rules.document import Mode
 from rules.language.roots import ROOTS, Place, ids_of, locate
 from rules.language.scene import Scene
+from rules.operators.moment import News
 from rules.runnable import Exemption, Rule
-from rules.spell import Action, KeyState
+from rules.spell import Actions, KeyState
 
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTED: Final = ("door", "zone", "device", "gathering", "campus")
+JUDGE: Final[Actions] = ("judge",)
+BLANK: Final = KeyState()
+"""Nothing is remembered."""
 _ANYTHING: Final = ""
 """Stands among names of attributes: whatever it is that has changed."""
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How often a rule was asked about a key, and how often it could not answer."""
+
+    evaluations: int = 0
+    errors: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.evaluations + other.evaluations, self.errors + other.errors)
 
 
 @dataclass(eq=False, slots=True)
@@ -38,30 +55,79 @@ class Plan:
     exemptions: Mapping[str, tuple[Exemption, ...]] = field(default_factory=dict)
     """By key, the exemptions whose scope it is in; where keys come and go, nothing is known beforehand."""
     states: dict[str, KeyState] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
+    """The keys whose memory has changed since it was last written down."""
     scheduled: dict[str, datetime] = field(default_factory=dict)
     """The earliest timer on the heap for each key."""
     aside: str = ""
     """Why it was stood aside."""
     troubles: Counter[str] = field(default_factory=Counter)
+    evaluations: int = 0
+    """How often a key of it was looked at, since this was last asked for."""
+    errors: int = 0
+    """How often something went wrong then."""
     by_time_alone: bool = field(init=False)
     """See `Operator.by_time_alone`."""
+    beginnings: frozenset[str] = field(init=False)
+    """See `Operator.beginnings`."""
+    lapses: bool = field(init=False)
+    """See `Operator.lapses`."""
 
     def __post_init__(self) -> None:
         self.by_time_alone = self.rule.operator.by_time_alone
+        self.beginnings = self.rule.operator.beginnings
+        self.lapses = self.rule.operator.lapses
         self._scene.trouble = self.note
 
     def scene(self, key: str, at: datetime, since: datetime) -> tuple[Scene, Mode]:
         """Return what its conditions look at for a key, and its mode there. The scene is good until the next one."""
         scene, rule = self._scene, self.rule
         scene.key, scene.at, scene.since = key, at, since
-        if not rule.exemptions:
+        exemptions = rule.exemptions if self.keys is None else self.exemptions.get(key)
+        if not exemptions:
+            scene.params = rule.params
             return scene, rule.mode
-        scene.params, mode = rule.settings(scene, None if self.keys is None else self.exemptions.get(key, ()))
+        scene.params, mode = rule.settings(scene, exemptions)
         return scene, mode
+
+    def state(self, key: str, by: datetime) -> KeyState:
+        """Return what is remembered of a key and still means something once time has gone on to `by`."""
+        state = self.states.get(key, BLANK)
+        return self.still(state, by) if self.lapses else state
+
+    def still(self, state: KeyState, by: datetime) -> KeyState:
+        """Return what of a memory still means something once time has gone on to `by`."""
+        if state.memo is None:
+            return state
+        lapses = self.rule.operator.lapses_at(state.memo)
+        if lapses is None or lapses >= by:
+            return state
+        return BLANK if state.spell is None else KeyState(None, state.spell)
+
+    def worth_doing(self, actions: Actions, news: News) -> Actions:
+        """Return which of the actions can bring anything about where nothing is remembered."""
+        message = news.message
+        if message is None:
+            return actions
+        if self.by_time_alone and news.known <= news.at:
+            return ()
+        return actions[1:] if actions[0] == "accept" and message.kind not in self.beginnings else actions
 
     def note(self, trouble: str) -> None:
         """Count something that went wrong in a condition."""
         self.troubles[trouble] += 1
+        self.errors += 1
+
+    def stand_aside(self, why: str) -> None:
+        """Judge no more: the rule itself is broken."""
+        self.aside = why
+        self.errors += 1
+
+    def take_tally(self) -> Tally:
+        """Return what was counted since this was last asked for."""
+        tally = Tally(self.evaluations, self.errors)
+        self.evaluations = self.errors = 0
+        return tally
 
     def live_keys(self, world: World) -> Sequence[str]:
         """Return every key that can be judged now, in a steady order."""
@@ -97,7 +163,8 @@ def _bare(campus: Campus, world: World, entity: str, key: str) -> Scene:
 
 Seat = tuple[Plan, str]
 """A plan, and one key of it."""
-Look = tuple[Plan, str, Action]
+Look = tuple[Plan, str, Actions]
+_ACCEPT: Final[Actions] = ("accept",)
 _NOBODY: Final = ()
 Change = tuple[Place, frozenset[str]]
 """Facts that a message told of, and what of them it changed."""
@@ -124,9 +191,14 @@ class Index:
         for plan in plans:
             self._index_kinds(plan)
             self._index_reads(plan)
+        self._kinds = {kind for kind, _ in self._hear} | self._hear_anywhere.keys()
+        self._families = {entity for entity, _ in self._watch} | self._watch_own.keys() | self._watch_from_afar.keys()
+        self._readers = {entity: _reader(names) for entity, names in self._read.items() if names}
 
     def looks(self, message: Message, told: Iterable[Told], *, edge: bool) -> Sequence[Look]:
-        """Return who is to look, at which key, and why: who listens for the message, then who reads what it told."""
+        """Return who is to look, at which key, and why: who listens for the message, and who reads what it told."""
+        if message.kind not in self._kinds and self._families.isdisjoint([place[0] for place, _, _ in told]):
+            return _NOBODY
         changes = tuple([(place, self._changed(place[0], before, after)) for place, before, after in told])
         asked = (message.kind, message.key, edge, changes)
         found = self._known.get(asked)
@@ -140,10 +212,11 @@ class Index:
         hearers = self._hearers(message)
         if not edge:
             hearers = [seat for seat in hearers if seat[0].rule.operator.repeats]
-        looks: list[Look] = [(plan, key, "accept") for plan, key in hearers]
+        asked: dict[Seat, Actions] = dict.fromkeys(hearers, _ACCEPT)
         for place, changed in changes:
-            looks += [(plan, key, "judge") for plan, key in self._watchers(place, changed, hearers)]
-        return looks
+            for seat in self._watchers(place, changed, hearers):
+                asked[seat] = _ACCEPT + JUDGE if seat in hearers else JUDGE
+        return [(plan, key, actions) for (plan, key), actions in asked.items()]
 
     def _is_steady(self, message: Message, changes: Sequence[Change]) -> bool:
         """Return whether the same message always concerns the same keys: all that it is about is listed."""
@@ -202,8 +275,14 @@ class Index:
         """Return which of the attributes that anybody reads differ."""
         if before is after:
             return _NOTHING
-        names = [name for name in self._read.get(entity, ()) if getattr(before, name) != getattr(after, name)]
-        return frozenset((_ANYTHING, *names)) if names else _SOMETHING
+        if (reader := self._readers.get(entity)) is None:
+            return _SOMETHING
+        names, read = reader
+        old, new = read(before), read(after)
+        if old == new:
+            return _SOMETHING
+        differ = (name for name, one, other in zip(names, old, new, strict=True) if one != other)
+        return frozenset((_ANYTHING, *differ))
 
     def concerns(self, plan: Plan, key: str) -> bool:
         """Return whether a key is in a plan's scope."""
@@ -262,3 +341,10 @@ class Index:
     def _note(self, entity: str, names: AbstractSet[str]) -> frozenset[str]:
         self._read.setdefault(entity, set()).update(names - {_ANYTHING})
         return frozenset(names)
+
+
+def _reader(names: Iterable[str]) -> tuple[tuple[str, ...], Callable[[Facts], tuple[Any, ...]]]:
+    """Return the names in a steady order, and what reads all of them at once."""
+    ordered = tuple(sorted(names))
+    read = attrgetter(*ordered)
+    return ordered, read if len(ordered) > 1 else lambda facts: (read(facts),)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from core.campus import Campus
 from core.findings import Advice, Finding
 from rules.language.explain import plain
 from rules.language.scene import Scene
 from rules.operators.moment import Evidence
 from rules.runnable import Rule
+from rules.saved import SavedState
 from rules.spell import Signal
 
 LATE_AFTER: Final = timedelta(seconds=10)
@@ -44,6 +46,24 @@ def report(rule: Rule, key: str, signal: Signal, scene: Scene, known: datetime) 
             latch=rule.alert.latch,
             srp=rule.alert.srp,
         ),
+    )
+
+
+def farewell(campus: Campus, saved: SavedState, signal: Signal) -> Finding:
+    """Return the end of a finding whose rule is not there any more: its words and its severity are gone with it."""
+    return Finding(
+        campus=campus.id,
+        rule=saved.rule,
+        key=saved.key,
+        entity=saved.entity,
+        state=signal.state,
+        at=signal.at,
+        severity="minor",
+        mode=signal.spell.mode,
+        exercise=signal.spell.exercise,
+        title=saved.rule,
+        text=f"The rule {saved.rule} no longer runs",
+        because={"rule": saved.rule, "messages": [], "values": {}, **signal.more},
     )
 
 

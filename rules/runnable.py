@@ -97,3 +97,8 @@ class Rule:
         """Rules of one shape may go on with each other's memory: same operator, same key, same condition."""
         clear = self.frame.clear.source if self.frame.clear else "quiet" if self.frame.quiet else ""
         return "|".join((self.operator.name, self.entity, self.operator.shape, clear))
+
+
+def entity_of(shape: str) -> str:
+    """Return what rules of a shape are about."""
+    return shape.split("|")[1]

@@ -11,7 +11,7 @@ import msgspec
 from core.facts import Facts
 from core.messages import AlertCleared, AlertMessage, AlertOpened, Exercise
 from rules.operators.moment import Evidence
-from rules.runnable import Rule
+from rules.runnable import Rule, entity_of
 from rules.spell import KeyState, Spell, due
 
 
@@ -24,6 +24,11 @@ class SavedState(msgspec.Struct, frozen=True, kw_only=True):
     due: datetime | None
     firing: bool
     data: str
+
+    @property
+    def entity(self) -> str:
+        """What the key names."""
+        return entity_of(self.shape)
 
 
 class SettledFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +119,16 @@ def read_state(rule: Rule, saved: SavedState) -> KeyState:
     """Return the state of one key as it was."""
     raw: dict[str, Any] = msgspec.json.decode(saved.data)
     memo = None if raw["memo"] is None else msgspec.convert(raw["memo"], rule.operator.Memo)
-    spell = None if raw["spell"] is None else msgspec.convert(raw["spell"], Spell)
-    return KeyState(memo, spell)
+    return KeyState(memo, _spell(raw))
+
+
+def read_spell(saved: SavedState) -> Spell | None:
+    """Return the open finding of one key, if there was one; whoever remembered it may be gone."""
+    return _spell(msgspec.json.decode(saved.data)) if saved.firing else None
+
+
+def _spell(raw: Mapping[str, Any]) -> Spell | None:
+    return None if raw["spell"] is None else msgspec.convert(raw["spell"], Spell)
 
 
 def write_beyond(said: Iterable[AlertMessage]) -> str:

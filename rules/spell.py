@@ -5,6 +5,7 @@ Every operator shares it. Pure: what a key's state becomes at one instant, and w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -17,6 +18,8 @@ from rules.runnable import Rule
 
 Action = Literal["accept", "judge", "wake"]
 """What an operator is asked to do: the name of its method."""
+Actions = tuple[Action, ...]
+"""What it is asked to do at one moment, one after the other."""
 _NOT_AT_ONCE = timedelta(0)
 
 
@@ -72,15 +75,24 @@ def due(rule: Rule, state: KeyState) -> datetime | None:
     return min((each for each in times if each is not None), default=None)
 
 
-def turn(rule: Rule, state: KeyState, moment: Moment, action: Action) -> tuple[KeyState, list[Signal]]:
+def turn(rule: Rule, state: KeyState, moment: Moment, actions: Actions) -> tuple[KeyState, Sequence[Signal]]:
     """Return the key's state after the operator was told of a moment, and the signals it gave.
 
     Where nothing has changed it is the same state, not an equal one.
     """
+    signals: Sequence[Signal] = ()
+    for action in actions:
+        state, given = _told(rule, state, moment, action)
+        if given:
+            signals = (*signals, *given)
+    return state, signals
+
+
+def _told(rule: Rule, state: KeyState, moment: Moment, action: Action) -> tuple[KeyState, Sequence[Signal]]:
     if state.spell is None:
         answer: Turn[Any] = getattr(rule.operator, action)(state.memo, moment)
         if not answer.began:
-            return state if answer.memo is state.memo else KeyState(answer.memo), []
+            return state if answer.memo is state.memo else KeyState(answer.memo), ()
         life = _Life(rule, state, moment)
     else:
         life = _Life(rule, state, moment)

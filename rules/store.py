@@ -22,6 +22,7 @@ from core.campus import Campus
 from core.database import Base, in_turn, insert, upsert
 from core.errors import BadInput, NotFound
 from core.facts import FACTS
+from core.findings import Finding
 from core.messages import Exercise
 from rules.engine import Engine
 from rules.operators.moment import Evidence
@@ -173,19 +174,22 @@ def _write(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-async def restore(session: AsyncSession, campus: Campus, rules: Sequence[Rule], *, now: datetime) -> Engine:
+async def restore(
+    session: AsyncSession, campus: Campus, rules: Sequence[Rule], *, now: datetime
+) -> tuple[Engine, list[Finding]]:
     """Return the engine of a campus as it was when its last transaction committed, or a new one, at `now`.
 
-    The time since then was blind: what comes due in it is found late, and silence in it proves nothing.
+    The time since then was blind: what comes due in it is found late, and silence in it proves nothing. Returned
+    with it is what ends because rules or campus have changed since; it is to be written down with `changes`.
     """
     saved = await load_saved(session, campus.id)
     if saved is None:
-        return Engine(campus, rules, started=now)
+        return Engine(campus, rules, started=now), []
     engine = Engine(campus, rules, started=saved.position.watermark)
     pending = await journal.since(session, campus.id, saved.position.watermark)
-    engine.restore(saved, pending, await state.load(session, campus.id))
+    ended = engine.restore(saved, pending, await state.load(session, campus.id))
     engine.blind(now)
-    return engine
+    return engine, ended
 
 
 async def load_saved(session: AsyncSession, campus: str) -> Saved | None:

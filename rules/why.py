@@ -165,9 +165,13 @@ class Witness:
         self._pass(to)
 
     def _pass(self, to: datetime) -> None:
-        while (due := self._engine.next_due) is not None and self._engine.watermark < due < to:
+        while (due := self._next_due()) is not None and self._engine.watermark < due < to:
             self._look(self._engine.advance(due), due)
         self._look(self._engine.advance(to), to)
+
+    def _next_due(self) -> datetime | None:
+        """Return when something happens next: the engine does it, or what is remembered lapses."""
+        return _first(self._engine.next_due, _looked_at(self._rule, self._state))
 
     def _look(self, found: Iterable[Finding], now: datetime) -> None:
         mine = [each for each in found if each.rule == self._rule.id and each.key == self._key]
@@ -254,8 +258,8 @@ class Witness:
         return "pending" if any(True for _ in self._timers()) else "quiet"
 
     def _timers(self) -> Iterator[Timer]:
-        memo, spell = self._then.memo, self._then.spell
-        at = None if memo is None else self._rule.operator.due(memo)
+        spell = self._then.spell
+        at = _looked_at(self._rule, self._then)
         if at is not None:
             yield Timer(at=at, what=f"{self._rule.operator.name} is looked at again")
         if spell is None:
@@ -314,6 +318,17 @@ class Witness:
         before = [each for each in self._steps if each.at <= self._at][-4:]
         after = [each for each in self._steps if each.at > self._at][:3]
         yield from (f"{self._teller.time(each.at)} {each.words}" for each in (*before, *after))
+
+
+def _looked_at(rule: Rule, state: KeyState) -> datetime | None:
+    """Return when what is remembered is looked at again, or means nothing any more."""
+    if state.memo is None:
+        return None
+    return _first(rule.operator.due(state.memo), rule.operator.lapses_at(state.memo))
+
+
+def _first(*instants: datetime | None) -> datetime | None:
+    return min((each for each in instants if each is not None), default=None)
 
 
 def _hearings_of(rule: Rule) -> Iterator[Hearing]:

@@ -152,6 +152,10 @@ def _divide(left: Value, right: Value) -> Value:
     return left / right
 
 
+def _negative(value: Value, _nothing: Value) -> Value:
+    return -value
+
+
 _ARITHMETIC: Final[dict[str, Callable[[Value, Value], Value]]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -166,15 +170,14 @@ Guard = Callable[..., Value]
 
 def guard_of(node: Unary | Binary) -> Guard:
     """Return the arithmetic of a node."""
-    of: Callable[..., Value] = operator.neg if isinstance(node, Unary) else _ARITHMETIC[node.operator]
+    of: Callable[[Value, Value], Value] = _negative if isinstance(node, Unary) else _ARITHMETIC[node.operator]
     column = node.start + 1
 
-    def guard(scene: Scene, *values: Value) -> Value:
-        for value in values:
-            if value is None:
-                return None
+    def guard(scene: Scene, left: Value, right: Value = 0) -> Value:
+        if left is None or right is None:
+            return None
         try:
-            result = of(*values)
+            result = of(left, right)
         except ZeroDivisionError:
             scene.trouble(f"division by zero at column {column}")
             return None

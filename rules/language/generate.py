@@ -9,7 +9,7 @@ names of parameters are constants, handed to the function from outside. So rules
     def make(k0, k1, locate):
         def condition(scene):
             door = scene.key if scene.entity == 'door' else locate(scene, 'door')
-            told_door = scene.world.get('door', door)
+            told_door = scene.world.families['door'].get(door)
             return (False
                 if (v2 := (None if (v0 := (None if told_door is None else told_door.position)) is None else v0 == k0))
                     is False
@@ -169,7 +169,7 @@ class _Writer:
         self._before[root] = f"scene.key if scene.entity == {root!r} else locate(scene, {root!r})"
         if isinstance(read, Told):
             thing = f"told_{root}"
-            self._before[thing] = f"scene.world.get({read.entity!r}, {root})"
+            self._before[thing] = f"scene.world.families[{read.entity!r}].get({root})"
         elif isinstance(read, OfFile):
             thing = f"file_{root}"
             self._before[thing] = f"scene.campus.{read.table}.get({root})"

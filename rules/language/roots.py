@@ -184,6 +184,11 @@ def _missing_heads(scene: Scene, key: str) -> Value:
     return sum(max(0, -count) for count in facts.counts.values()) if isinstance(facts, GatheringFacts) else None
 
 
+def _tally(scene: Scene, key: str) -> Value:
+    count, missing = _head_count(scene, key), _missing_heads(scene, key)
+    return f"about {count} people (the count is uncertain)" if missing else None if count is None else f"{count} people"
+
+
 def _supervisor_present(scene: Scene, key: str) -> Value:
     facts = scene.world.get("gathering", key)
     return facts.counts.get("supervisor", 0) > 0 if isinstance(facts, GatheringFacts) else None
@@ -374,6 +379,7 @@ ROOTS: Final[dict[str, dict[str, Field]]] = {
         "load": Field(INT, _gathering_load, "the posted load"),
         "expected": Field(INT, OfFile("gatherings_by_id", "expected"), "the expected number of people"),
         "count": Field(INT, _head_count, "the number of people", _of("gathering")),
+        "tally": Field(STRING, _tally, "the number of people in words", _of("gathering")),
         "missing": Field(
             INT, _missing_heads, "the number of people counted out who were never counted in", _of("gathering")
         ),

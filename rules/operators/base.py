@@ -38,6 +38,8 @@ class Operator(ABC, Generic[M]):
     momentary: ClassVar[bool] = False
     """What it finds is over at once, unless the rule says what ends it."""
 
+    lapses: ClassVar[bool] = False
+    """What it remembers may come to mean nothing by the mere passing of time (see `lapses_at`)."""
     takes_quiet: ClassVar[bool] = False
     """Its findings may end when nothing more is heard (`clear: {quiet: …}`)."""
 
@@ -60,6 +62,11 @@ class Operator(ABC, Generic[M]):
     def kinds(self) -> frozenset[str]:
         """The message kinds it wants to be told of."""
         return frozenset()
+
+    @property
+    def beginnings(self) -> frozenset[str]:
+        """Those of its kinds that can change anything where nothing is remembered."""
+        return self.kinds
 
     @property
     def watches(self) -> tuple[Expression, ...]:
@@ -95,6 +102,13 @@ class Operator(ABC, Generic[M]):
 
     def due(self, _memo: M) -> datetime | None:
         """Return when it wants to be woken for this key."""
+        return None
+
+    def lapses_at(self, _memo: M) -> datetime | None:
+        """Return the instant after which the memory means nothing; None: it means something for now.
+
+        Forgetting needs no timer of its own: what has lapsed is not handed in any more.
+        """
         return None
 
     def wake(self, memo: M | None, _moment: Moment) -> Turn[M]:

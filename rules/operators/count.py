@@ -63,8 +63,10 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def over_at(self) -> datetime | None:
         """When the last message has left the window, or the last explanation holds no more."""
-        last = [self.entries[-1].at + timedelta(seconds=self.within_s)] if self.entries else []
-        return max(last + ([self.explained_until] if self.explained_until else []), default=None)
+        if not self.entries:
+            return self.explained_until
+        last = self.entries[-1].at + timedelta(seconds=self.within_s)
+        return last if self.explained_until is None else max(last, self.explained_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Count(Operator[Window]):
     Fields = CountFields
     Memo = Window
     takes_quiet = True
+    lapses = True
     example = """
 id: flapping-contact
 title: A door contact flaps
@@ -186,8 +189,14 @@ tests:
         return {"count": number} | self.hearing.readings(moment)
 
     def due(self, memo: Window) -> datetime | None:
-        """When the number falls below the bound; after that, when nothing is left to remember."""
-        return memo.enough_until if memo.enough_until is not None else memo.over_at
+        """When the number falls below the bound; after that, when no message is left to remember."""
+        if memo.enough_until is not None:
+            return memo.enough_until
+        return memo.over_at if memo.entries else None
+
+    def lapses_at(self, memo: Window) -> datetime | None:
+        """When the last message has left the window, and the last explanation holds no more."""
+        return memo.over_at
 
     def wake(self, memo: Window | None, moment: Moment) -> Turn[Window]:
         """Forget what has left the window."""

@@ -124,17 +124,23 @@ tests:
         """Only the calendar itself brings its times."""
         return bool(self.when.calendars)
 
+    def is_idle(self, scene: Scene) -> bool:
+        """The thing has no time of its own."""
+        return not self.when.calendars and not isinstance(self.when.run(scene), datetime)
+
     def judge(self, memo: Appointment | None, moment: Moment) -> Turn[Appointment]:
         """Look whether it is time, or when it will be."""
         if not self.when.calendars:
             return Turn(self._appointed(memo, moment))
         if memo is not None and memo.fired:
             return Turn(memo)
-        scene = moment.scene
         # Only the calendar itself comes without a message, after all messages of the same instant.
-        if moment.message is not None or moment.at not in self._instants(scene.campus, scene.params, moment.at):
+        if moment.message is not None or not self._is_so(moment):
             return Turn(None)
-        return self._fire(Appointment(moment.at, moment.at), moment) if self._is_so(moment) else Turn(None)
+        scene = moment.scene
+        if moment.at not in self._instants(scene.campus, scene.params, moment.at):
+            return Turn(None)
+        return self._fire(Appointment(moment.at, moment.at), moment)
 
     # ------------------------------------------------------------------------------------ times of a thing itself
     def _appointed(self, memo: Appointment | None, moment: Moment) -> Appointment | None:

@@ -86,6 +86,11 @@ tests:
         return self.after.kinds | self.expected.kinds
 
     @property
+    def beginnings(self) -> frozenset[str]:
+        """What is to be followed."""
+        return self.after.kinds
+
+    @property
     def shape(self) -> str:
         """Both sides; the time may change, from the next message on."""
         return f"{self.after.say({})} then {self.expected.say({})}"

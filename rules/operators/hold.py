@@ -55,6 +55,7 @@ class Hold(Operator[Stretch]):
     name = "hold"
     Fields = HoldFields
     Memo = Stretch
+    lapses = True
     example = """
 id: gym-door-held
 title: A gym door is held open
@@ -141,19 +142,17 @@ tests:
         return replace(memo, truth=False, false_since=moment.at, false_until=moment.at + keep)
 
     def due(self, memo: Stretch) -> datetime | None:
-        """The end of the time, or of the false stretch."""
-        if memo.fired or memo.spent:
-            return None
-        if memo.false_until is not None:
-            return memo.false_until
-        return memo.due if memo.truth is True else None
+        """The end of the time."""
+        return memo.due if memo.truth is True and not memo.fired and not memo.spent else None
+
+    def lapses_at(self, memo: Stretch) -> datetime | None:
+        """The end of the false stretch."""
+        return memo.false_until
 
     def wake(self, memo: Stretch | None, moment: Moment) -> Turn[Stretch]:
-        """Fire, or give up a stretch that was false for too long."""
+        """Fire."""
         if memo is None or memo.fired or memo.spent:
             return Turn(memo)
-        if memo.false_until is not None:
-            return Turn(None if moment.at >= memo.false_until else memo)
         if memo.truth is not True or not moment.active:
             return Turn(memo if moment.active else None)
         more = {"armed_at": plain(memo.armed_at), "due": plain(memo.due)}

@@ -88,7 +88,7 @@ class Moment(msgspec.Struct, gc=False):
     @property
     def keep(self) -> timedelta:
         """How long false must last to count."""
-        found = self.frame.keep(self.scene) if self.frame.keep else None
+        found = self.frame.keep.run(self.scene) if self.frame.keep else None
         return found if isinstance(found, timedelta) else timedelta(0)
 
     def heard(self, bound: Mapping[str, Message] | None = None) -> Scene:

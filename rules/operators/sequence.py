@@ -113,6 +113,11 @@ tests:
         return frozenset(kind for step in self.steps for kind in step.kinds)
 
     @property
+    def beginnings(self) -> frozenset[str]:
+        """Those of the first step."""
+        return self.steps[0].kinds
+
+    @property
     def shape(self) -> str:
         """The steps."""
         return " then ".join(step.say({}) for step in self.steps) + (" of the latest" if self.latest else "")

@@ -31,6 +31,7 @@ class WithoutFields(Document):
     prior: HeardList
     within: Text
     slack: Text = "0s"
+    lasting: Text = "0s"
 
 
 class Explained(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +67,7 @@ class Without(Operator[Happenings]):
 
     It waits `slack` for an explanation that comes late. One that comes later still ends the finding. Where the rule
     says `clear` and `keep`, what happens again within `keep` of the end belongs to what was before: the bounce of a
-    closing door is no new opening.
+    closing door is no new opening. With `lasting`, what is over (`clear`) in a shorter time does not count.
     """
 
     name = "without"
@@ -96,6 +97,7 @@ tests:
     prior: Hearing
     within: Expression
     slack: Expression
+    lasting: Expression
 
     @classmethod
     def read(cls, fields: WithoutFields, site: Site) -> Self:
@@ -105,11 +107,17 @@ tests:
             site.hearing(fields.prior, "without.prior"),
             site.duration(fields.within, "without.within"),
             site.duration(fields.slack, "without.slack"),
+            site.duration(fields.lasting, "without.lasting"),
         )
 
     def say(self, params: Mapping[str, Value]) -> str:
         """Return what it waits for."""
-        return f"{self.hearing.say(params)}, without {self.prior.say(params)} in the {self.within.say(params)} before"
+        least = self.lasting.say(params)
+        lasting = "" if least == "0s" else f" and it lasts {least} or longer"
+        return (
+            f"{self.hearing.say(params)}{lasting}, without {self.prior.say(params)} "
+            f"in the {self.within.say(params)} before"
+        )
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -150,8 +158,7 @@ tests:
 
     def _wait(self, moment: Moment) -> Waiting:
         assert moment.message is not None
-        slack = self.slack.run(moment.scene)
-        wait = slack if isinstance(slack, timedelta) else timedelta(0)
+        wait = max(_length(self.slack, moment), _length(self.lasting, moment))
         return Waiting(
             at=moment.at,
             due=moment.known + wait,
@@ -170,21 +177,18 @@ tests:
         return Turn(None if after.is_blank else after)
 
     def due(self, memo: Happenings) -> datetime | None:
-        """The end of the first wait, or of the time in which a bounce may come."""
-        if not memo.waiting:
-            return memo.over_until
-        times = [each.due for each in memo.waiting]
-        return min(times if memo.over_until is None else [*times, memo.over_until])
+        """The end of the first wait."""
+        return min(each.due for each in memo.waiting) if memo.waiting else None
 
     def wake(self, memo: Happenings | None, moment: Moment) -> Turn[Happenings]:
         """Find what nothing has explained in time."""
         if memo is None:
             return Turn(None)
         ready, left = sift(memo.waiting, moment.at)
-        began: tuple[Began, ...] = tuple(each.began(each.values) for each in ready)
-        calm = memo.over_until if memo.over_until is not None and memo.over_until > moment.at else None
-        open_at = ready[-1].at if ready else memo.open_at
-        after = replace(memo, waiting=left, open_at=open_at, over_until=calm)
+        least = _length(self.lasting, moment)
+        lasted = [each for each in ready if each.over_since is None or each.over_since - each.at >= least]
+        began: tuple[Began, ...] = tuple(each.began(each.values) for each in lasted)
+        after = replace(memo, waiting=left, open_at=lasted[-1].at if lasted else memo.open_at)
         return Turn(None if after.is_blank else after, began)
 
     def ended(self, memo: Happenings | None, _moment: Moment) -> Happenings | None:
@@ -204,6 +208,11 @@ def _watch_for_a_bounce(memo: Happenings, moment: Moment) -> Happenings:
     if over is True and memo.going_on:
         return replace(memo, going_on=False, over_until=moment.at + moment.keep)
     return memo
+
+
+def _length(of: Expression, moment: Moment) -> timedelta:
+    found = of.run(moment.scene)
+    return found if isinstance(found, timedelta) else timedelta(0)
 
 
 def _is_in(at: datetime, stretches: tuple[Explained, ...]) -> bool:

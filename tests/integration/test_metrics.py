@@ -68,6 +68,8 @@ async def test_the_figures_follow_what_happens(service: Service, clock: ManualCl
     assert opened == is_open
     assert after["hallwatch_messages_total{door.opened}"] == 1
     assert after["hallwatch_rule_messages_total{lincoln}"] == 3
+    assert after["hallwatch_rule_evaluations_total{door-open-in-secure}"] >= 3
+    assert after["hallwatch_rule_errors_total{door-open-in-secure}"] == 0
     assert after["hallwatch_quarantined_total{unknown_entity}"] == 1
     assert after["hallwatch_outbox_depth"] > 0
     assert after["hallwatch_outbox_oldest_seconds"] > 0

@@ -127,7 +127,9 @@ async def ticked(database: Database, engine: Engine, now: datetime) -> list[Find
 
 async def restored(database: Database, campus: Campus, rules: Sequence[Rule], now: datetime) -> Engine:
     async with database.reading() as session:
-        return await store.restore(session, campus, rules, now=now)
+        engine, ended = await store.restore(session, campus, rules, now=now)
+    assert ended == []
+    return engine
 
 
 @pytest.fixture
@@ -156,7 +158,12 @@ async def test_an_engine_goes_on_where_it_was(database: Database, campus: Campus
     async with database.reading() as session:
         saved = await store.load_saved(session, campus.id)
         assert saved is not None
-        assert saved.states == (), "nothing is left to remember"
+        assert not any(each.firing or each.due for each in saved.states), "nothing waits"
+    await ticked(database, engine, at(24 * 60 * 60))
+    async with database.reading() as session:
+        saved = await store.load_saved(session, campus.id)
+        assert saved is not None
+        assert saved.states == (), "the night forgets what means nothing any more"
 
 
 async def test_after_a_gap_what_was_due_is_found_at_once_and_marked(

@@ -45,7 +45,9 @@ async def pass_time(database: Database, engine: Engine, seconds: float) -> list[
 
 async def restart(database: Database, campus: Campus, seconds: float) -> Engine:
     async with database.transaction() as session:
-        return await store.restore(session, campus, RULES, now=at(seconds))
+        engine, ended = await store.restore(session, campus, RULES, now=at(seconds))
+    assert ended == []
+    return engine
 
 
 async def rows_of(database: Database, exercise: str) -> int:

@@ -8,6 +8,8 @@ import pytest
 
 from alerts.channels import Outcome
 from core.clock import ManualClock
+from rules import store
+from rules.rule import read_rule
 from tests.stories.duty import Duty
 
 
@@ -208,6 +210,27 @@ async def test_a_hold_that_ran_out_during_a_power_cut_comes_at_once_and_says_tha
     assert alert.began_at == opened + timedelta(seconds=60)
     assert alert.late
     assert len(watch.pushes()) == 1
+
+
+@pytest.mark.parametrize("what", ["changed", "deleted"])
+async def test_no_alert_stays_open_for_a_rule_that_changed_while_the_service_was_down(watch: Duty, what: str) -> None:
+    await watch.door("gym-west", "open")
+    await watch.wait(62)
+    assert (await watch.alert("door-held-open")).is_active
+    async with watch.service.database.transaction() as session:
+        rule = await store.load_rule(session, "door-held-open")
+        hold = {**rule.document["hold"], "while": 'door.position == "open" && door.exterior'}
+        if what == "changed":
+            await store.save_rule(session, read_rule({**rule.document, "hold": hold}), now=watch.now, by="dean")
+        else:
+            await store.delete_rule(session, rule.id, now=watch.now, by="dean")
+    await watch.power_cut(5)
+    await watch.wait(1)
+    assert not (await watch.alert("door-held-open")).is_active
+    await watch.power_cut(5)
+    await watch.wait(62)
+    alerts = await watch.alerts("door-held-open")
+    assert any(each.is_active for each in alerts) == (what == "changed"), "its new form sees the door that is open"
 
 
 async def test_what_the_desk_promised_before_a_power_cut_is_sent_after_it(watch: Duty, clock: ManualClock) -> None:

@@ -80,6 +80,16 @@ def test_the_end_of_a_finding_is_heard_too() -> None:
     assert short(each for each in found if each.rule == "over" and each.state == "firing") == ["firing main 60"]
 
 
+def test_the_end_of_what_a_rule_had_open_that_changed_while_we_were_down_is_heard_too() -> None:
+    over = "---\n{id: over, title: T, key: door.id, severity: minor, match: {of: alert.cleared}}"
+    life = Life(rules_from(HELD + over))
+    life.hear(opened("main", 0))
+    life.go(60)
+    engine = Engine(CAMPUS, [each for each in life.rules if each.id != "held"], started=life.saved.position.watermark)
+    found = engine.restore(life.saved, [])
+    assert short(each for each in found if each.rule == "over" and each.state == "firing") == ["firing main 59"]
+
+
 @pytest.mark.parametrize("mode", ["shadow", "disabled"])
 def test_what_is_only_tried_out_is_not_heard(mode: str) -> None:
     rules = rules_from(HELD.replace("id: held, title: T,", f"id: held, title: T, mode: {mode},"))

@@ -164,9 +164,14 @@ def _fail(_scene: Scene) -> bool:
 def test_a_rule_that_raises_is_stood_aside_and_the_others_go_on(campus: Campus, held: Rule) -> None:
     broken = replace(held, id="broken", frame=replace(held.frame, is_active=_fail))
     engine = started(campus, broken, held)
+    engine.take_tally()
     engine.accept(opened("main", 0))
     assert short(engine.advance(at(60))) == ["firing main 60"]
     assert engine.health == {"broken": "stood aside: ValueError: a bug"}
+    tally = engine.take_tally()
+    assert (tally["broken"].evaluations, tally["broken"].errors) == (1, 1)
+    assert (tally["held"].evaluations, tally["held"].errors) == (2, 0), "as it opened, and a minute later"
+    assert engine.take_tally() == {}, "each is counted once"
 
 
 def test_bad_arithmetic_is_counted_and_fires_nothing(campus: Campus) -> None:
@@ -178,6 +183,7 @@ def test_bad_arithmetic_is_counted_and_fires_nothing(campus: Campus) -> None:
     engine.accept(opened("main", 0))
     assert engine.advance(at(60)) == []
     assert engine.health == {"r": "division by zero at column 1 (2 times)"}
+    assert engine.take_tally()["r"].errors == 2
 
 
 def test_more_keys_than_an_engine_holds_are_told(campus: Campus, held: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +193,20 @@ def test_more_keys_than_an_engine_holds_are_told(campus: Campus, held: Rule, mon
     engine.accept(opened("office", 1))
     assert short(engine.advance(at(99))) == ["firing main 60"]
     assert engine.health == {"held": "more than 1 keys at once; some were not taken up (1 times)"}
+
+
+def test_where_memory_is_full_what_has_lapsed_makes_room(campus: Campus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judge, "max_keys", 1)
+    rule = rule_from(
+        "{id: r, title: T, key: door.id, severity: minor, count: {of: door.opened, at_least: 2, within: 10s}}"
+    )
+    engine = started(campus, rule)
+    engine.accept(opened("main", 0))
+    engine.advance(at(120))
+    for message in (opened("office", 130), closed("office", 131), opened("office", 132)):
+        engine.accept(message)
+    assert short(engine.advance(at(140)))[:1] == ["firing office 132"]
+    assert engine.health == {}
 
 
 # ---------------------------------------------------------------------------------------------- other rules, campus
@@ -278,6 +298,56 @@ def test_what_came_due_while_we_were_down_is_found_late(campus: Campus, held: Ru
     assert found.late_by_s == 3540
 
 
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param([HELD.replace("'door.position", "'door.exterior && door.position")], id="another condition"),
+        pytest.param([HELD + "scope: {door: {id: office}}\n"], id="another scope"),
+        pytest.param([HELD + "mode: disabled\n"], id="disabled"),
+        pytest.param([], id="deleted"),
+    ],
+)
+def test_what_a_rule_had_open_that_was_changed_while_we_were_down_is_resolved(
+    campus: Campus, held: Rule, then: list[str]
+) -> None:
+    engine = started(campus, held)
+    engine.accept(opened("main", 0))
+    engine.advance(at(60))
+    first = engine.changes()
+    fresh = Engine(campus, [rule_from(each) for each in then], started=first.position.watermark)
+    found = fresh.restore(Saved(position=first.position).after(first), [])
+    assert short(found) == ["resolved main 60"]
+    assert found[0].because["note"] == "the rule or its scope was changed"
+    assert found[0].entity == "door"
+    assert fresh.advance(at(119)) == [], "it is said once"
+
+
+def test_what_was_open_of_a_door_that_is_gone_after_a_restart_is_resolved(campus: Campus, held: Rule) -> None:
+    engine = started(campus, held)
+    engine.accept(opened("main", 0))
+    engine.advance(at(60))
+    first = engine.changes()
+    without = lincoln(calendar={}, gatherings=[], devices=[], doors=[{"id": "gym", "name": "Gym", "exterior": True}])
+    fresh = Engine(without, [held], started=first.position.watermark)
+    assert short(fresh.restore(Saved(position=first.position).after(first), [])) == ["resolved main 60"]
+
+
+def test_a_finding_outlives_the_memory_that_it_came_of(campus: Campus) -> None:
+    rule = rule_from(
+        "{id: r, title: T, key: door.id, severity: minor, clear: {quiet: 60s}, "
+        "count: {of: door.opened, at_least: 2, within: 10s}}"
+    )
+    engine = started(campus, rule)
+    for message in (opened("main", 0), closed("main", 1), opened("main", 2), closed("main", 3)):
+        engine.accept(message)
+    assert short(engine.advance(at(30))) == ["firing main 2"]
+    ((_, state),) = engine.states("r")
+    assert state.memo is None, "the window is empty, and the finding open until it has been quiet"
+    engine.accept(opened("main", 40))
+    assert short(engine.advance(at(99))) == ["resolved main 62"]
+    assert engine.health == {}
+
+
 def test_a_short_gap_is_no_gap(campus: Campus, held: Rule) -> None:
     engine = started(campus, held)
     engine.accept(opened("main", 0))
@@ -323,8 +393,8 @@ def test_the_index_finds_only_what_a_message_concerns(campus: Campus) -> None:
     ]
     world = World(campus)
     index = Index([lay_out(rule, campus, world) for rule in rules], campus, world)
-    assert looks(index, world, opened("main", 0)) == [("r-main", "main", "judge")]
-    assert looks(index, world, say("access.granted", 0, "office")) == [("r-office", "office", "accept")]
+    assert looks(index, world, opened("main", 0)) == [("r-main", "main", ("judge",))]
+    assert looks(index, world, say("access.granted", 0, "office")) == [("r-office", "office", ("accept",))]
     assert looks(index, world, opened("cellar", 0)) == []
 
 
@@ -337,7 +407,7 @@ def test_only_what_a_message_changed_is_looked_at(campus: Campus) -> None:
     world.apply(opened("main", 0))
     assert looks(index, world, opened("main", 1)) == []
     assert looks(index, world, say("door.unlocked", 2, "main")) == []
-    assert looks(index, world, say("door.closed", 3, "main")) == [("r", "main", "judge")]
+    assert looks(index, world, say("door.closed", 3, "main")) == [("r", "main", ("judge",))]
 
 
 def test_whoever_hears_a_message_looks_at_the_state_of_things_too(campus: Campus) -> None:
@@ -347,14 +417,14 @@ def test_whoever_hears_a_message_looks_at_the_state_of_things_too(campus: Campus
     )
     world = World(campus)
     index = Index([lay_out(rule, campus, world)], campus, world)
-    both = [("r", "main", "accept"), ("r", "main", "judge")]
+    both = [("r", "main", ("accept", "judge"))]
     assert looks(index, world, say("access.granted", 0, "main")) == both
     assert looks(index, world, opened("main", 1)) == both
     # A repeat is no edge: nobody hears it, and it has changed nothing that anybody reads.
     assert looks(index, world, opened("main", 2)) == []
     # What was found once is found again, and only for the same door and the same change.
     assert looks(index, world, say("access.granted", 3, "main")) == both
-    assert looks(index, world, say("access.granted", 3, "office"))[0] == ("r", "office", "accept")
+    assert looks(index, world, say("access.granted", 3, "office"))[0] == ("r", "office", ("accept", "judge"))
 
 
 def test_a_door_is_heard_for_the_device_that_spoke(campus: Campus) -> None:
@@ -364,15 +434,15 @@ def test_a_door_is_heard_for_the_device_that_spoke(campus: Campus) -> None:
     own = campus.device_of_door["gym-east"]
     other = next(each for each in campus.devices_by_id if each != own)
     for second in (0, 1):
-        assert looks(index, world, opened("gym-east", 10 * second)) == [("r", own, "accept")]
+        assert looks(index, world, opened("gym-east", 10 * second)) == [("r", own, ("accept",))]
         spoken = opened("gym-east", 10 * second + 1, device=other)
-        assert looks(index, world, spoken)[0] == ("r", other, "accept")
+        assert looks(index, world, spoken)[0] == ("r", other, ("accept",))
 
 
-def looks(index: Index, world: World, message: Message) -> list[tuple[str, str, str]]:
+def looks(index: Index, world: World, message: Message) -> list[tuple[str, str, tuple[str, ...]]]:
     """Return the rules that look at a message, their keys, and what they are asked."""
     edge, told = world.take_in(message)
-    return [(plan.rule.id, key, action) for plan, key, action in index.looks(message, told, edge=edge)]
+    return [(plan.rule.id, key, actions) for plan, key, actions in index.looks(message, told, edge=edge)]
 
 
 def findings_of(engine: Engine, *messages: Any) -> list[Finding]:

@@ -249,7 +249,7 @@ SPECIFIED = {
 ADDED = {
     "door": "window_end",
     "zone": "adjoining",
-    "gathering": "on over missing",
+    "gathering": "on over missing tally",
     "campus": "unwatched_open_doors devices_silent gateways_silent",
 }
 """What the protocols that ship need beyond the specification."""
@@ -287,6 +287,17 @@ def test_what_was_told_can_be_read() -> None:
     doors = [opened("main", 0), opened("office", 1), opened("gym-east", 2), say("door.locked", 3, "main")]
     assert ask("door.position == 'open' && door.lock == 'locked' && door.in_window", "door", "main", *doors)
     assert ask("campus.open_exterior_doors == 2", "campus", "lincoln", *doors)
+
+
+def test_the_count_in_words_says_when_it_is_uncertain() -> None:
+    came = say("attendance.entered", 0, "winter-concert", count=40)
+    more_left = say("attendance.left", 1, "winter-concert", count=2, role="student")
+    certain, uncertain = "40 people", "about 38 people (the count is uncertain)"
+    assert ask(f"gathering.tally == '{certain}'", "gathering", "winter-concert", came)
+    assert ask(f"gathering.tally == '{uncertain}'", "gathering", "winter-concert", came, more_left)
+    by_role = say("attendance.counted", 2, "winter-concert", count=0, role="student")
+    assert ask(f"gathering.tally == '{certain}'", "gathering", "winter-concert", came, more_left, by_role)
+    assert ask("gathering.tally == ''", "gathering", "winter-concert") is None
 
 
 def test_heads_are_counted_by_role_and_room() -> None:

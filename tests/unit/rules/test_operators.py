@@ -103,6 +103,30 @@ def test_a_prior_too_long_ago_explains_nothing(campus: Campus) -> None:
     assert short(found)[0] == "firing main 10.5"
 
 
+LASTING = rule_from(
+    "{id: r, title: T, key: door.id, severity: minor, clear: 'door.position == \"closed\"', keep: 5s,"
+    "without: {of: door.opened, prior: access.granted, within: 10s, slack: 1s, lasting: 3s}}"
+)
+
+
+@pytest.mark.parametrize(("closes", "found"), [(2.9, []), (3, ["firing main 0", "resolved main 3"])])
+def test_what_lasts_too_short_a_time_does_not_count(campus: Campus, closes: float, found: list[str]) -> None:
+    assert short(run(campus, [LASTING], opened("main", 0), closed("main", closes), until=60)) == found
+
+
+def test_what_lasts_is_found_when_it_has_lasted_long_enough(campus: Campus) -> None:
+    assert run(campus, [LASTING], opened("main", 0), until=3.9) == []
+    assert short(run(campus, [LASTING], opened("main", 0), until=4)) == ["firing main 0"]
+    assert LASTING.operator.say({}) == (
+        "door opened and it lasts 3s or longer, without access granted in the 10s before"
+    )
+
+
+def test_a_bounce_on_opening_is_one_opening(campus: Campus) -> None:
+    found = run(campus, [LASTING], opened("main", 0), closed("main", 1), opened("main", 2), until=60)
+    assert short(found) == ["firing main 0"]
+
+
 def test_a_prior_after_it_explains_nothing(campus: Campus) -> None:
     found = run(campus, [rule(FORCED)], opened("main", 0), say("exit.requested", 0.5, "main"), until=60)
     assert short(found)[0] == "firing main 0"
