@@ -157,13 +157,13 @@ class Rung(Document):
 class Advice(Document):
     """What is said and asked when the rule fires."""
 
-    text: Line | None = None
-    do: Annotated[tuple[Line, ...], OneOrMore] = ()
-    policy: Line | None = None
-    cooldown: Length = timedelta(0)
-    group: Line | None = None
-    latch: bool = False
-    srp: Srp | None = None
+    text: Line | None = Field(default=None, description="What people read; {door} or {door.name} is filled in.")
+    do: Annotated[tuple[Line, ...], OneOrMore] = Field(default=(), description="What they are asked to do.")
+    policy: Line | None = Field(default=None, description="Who is told; otherwise the policy of the severity says.")
+    cooldown: Length = Field(default=timedelta(0), description="So long nobody is told again; it is recorded.")
+    group: Line | None = Field(default=None, description="What is told together has the same word here.")
+    latch: bool = Field(default=False, description="It stays open until a person closes it.")
+    srp: Srp | None = Field(default=None, description="The action it may call for; a person decides.")
 
 
 class Variant(Document):
@@ -234,16 +234,16 @@ class RuleDocument(Document):
 
     id: Slug
     title: Line
-    why: Prose = ""
+    why: Prose = Field(default="", description="What the rule is for, with its source.")
     mode: Mode = "live"
     params: dict[Word, Param] = {}
-    scope: dict[str, dict[str, Any]] = {}
+    scope: dict[str, dict[str, Any]] = Field(default={}, description="Which things; empty: all of their kind.")
     key: Key
-    active: Active | None = None
-    clear: Text | Quiet | None = None
-    keep: Text | None = None
+    active: Active | None = Field(default=None, description="When it may begin to hold; empty: at any time.")
+    clear: Text | Quiet | None = Field(default=None, description="What ends it: a condition, or {quiet: 10m}.")
+    keep: Text | None = Field(default=None, description="So long the condition must stay false to count as false.")
     severity: Severity | None = None
-    ladder: tuple[Rung, ...] = ()
+    ladder: tuple[Rung, ...] = Field(default=(), description="How it grows more severe the longer it lasts.")
     alert: Advice = Advice()
     tests: Annotated[tuple[Scenario, ...], BeforeValidator(_read_tests)] = ()
     variants: tuple[Variant, ...] = ()

@@ -246,12 +246,24 @@ async def load_rules(session: AsyncSession) -> list[Rule]:
     One that this house can no longer read is left out, with a warning; the others must not suffer from it.
     """
     rules: list[Rule] = []
-    for row in await _latest(session):
+    for row in await latest(session):
         try:
             rules.append(_read_rule(row))
         except BadInput as error:
             log.warning("rule left out", rule=row.id, version=row.version, problems=[str(p) for p in error.problems])
     return rules
+
+
+async def latest(session: AsyncSession) -> list[RuleRow]:
+    """Return the latest version of every rule as its row, readable or not, in order of their ids."""
+    newest = select(RuleRow.id, func.max(RuleRow.version).label("version")).group_by(RuleRow.id).subquery()
+    query = (
+        select(RuleRow)
+        .join(newest, and_(RuleRow.id == newest.c.id, RuleRow.version == newest.c.version))
+        .where(RuleRow.document.is_not(None))
+        .order_by(RuleRow.id)
+    )
+    return list((await session.execute(query)).scalars())
 
 
 async def load_rule(session: AsyncSession, rule: str, version: int | None = None) -> Rule:
@@ -335,17 +347,6 @@ async def _add_version(
     }
     await session.execute(insert(session, RuleRow), [row])
     return version
-
-
-async def _latest(session: AsyncSession) -> list[RuleRow]:
-    newest = select(RuleRow.id, func.max(RuleRow.version).label("version")).group_by(RuleRow.id).subquery()
-    query = (
-        select(RuleRow)
-        .join(newest, and_(RuleRow.id == newest.c.id, RuleRow.version == newest.c.version))
-        .where(RuleRow.document.is_not(None))
-        .order_by(RuleRow.id)
-    )
-    return list((await session.execute(query)).scalars())
 
 
 def _read_rule(row: RuleRow) -> Rule:

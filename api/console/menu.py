@@ -23,7 +23,10 @@ NOW: Final = "Now"
 TUNE: Final = "Set up"
 LOOK: Final = "Look into"
 
-MENU: Final = (Entry("/", "Board", NOW),)
+MENU: Final = (
+    Entry("/", "Board", NOW),
+    Entry("/rules", "Rules", TUNE),
+)
 AT_HAND: Final = MENU[:4]
 """What a thumb reaches on a phone; the rest is one press further."""
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from api.console.pages import board
+from api.console.pages import board, rule_edits, rules
 
-PAGES = (board,)
+PAGES = (board, rules, rule_edits)

@@ -13,6 +13,8 @@ let waiting = null;
 let source = null;
 let pace = 150; // milliseconds between two looks; more where the line is slow
 
+const again = { Accept: "text/html", "X-Looks-Again": "1" }; // nobody asks anew: what takes long is not begun again
+
 const present = () => Date.now() + ahead;
 
 // ------------------------------------------------------------------------------------------------ durations
@@ -91,7 +93,7 @@ async function read(answer) {
 
 async function refresh() {
   const begun = Date.now();
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10000) });
+  const answer = await fetch(location.href, { headers: again, signal: AbortSignal.timeout(10000) });
   if (new URL(answer.url).pathname !== location.pathname) return location.assign(answer.url); // signed out
   if (!answer.ok) throw new Error(`${answer.status}`);
   take(await read(answer));
@@ -276,9 +278,74 @@ function dressSound(part) {
   show();
 }
 
+// --------------------------------------------------------------------- sliders that say what their value would cost
+function amount(text) {
+  const parts = [...text.trim().matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  if (!parts.length || parts.map((part) => part[0]).join("") !== text.trim()) return text.trim() === "" ? NaN : Number(text);
+  const unit = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 };
+  return parts.reduce((sum, [, number, name]) => sum + number * unit[name], 0);
+}
+
+function priceOf(param, value) {
+  const rows = [...document.querySelectorAll(`[data-prices="${CSS.escape(param)}"] tr[data-amount]`)];
+  const exact = rows.find((row) => Number(row.dataset.amount) === value);
+  for (const piece of document.querySelectorAll(`[data-prices="${CSS.escape(param)}"] [data-amount]`)) {
+    const chosen = Number(piece.dataset.amount) === value;
+    piece.classList.toggle(piece.matches("tr") ? "prices__chosen" : "price__one--chosen", chosen);
+  }
+  if (exact || !rows.length || Number.isNaN(value)) return exact?.dataset.words ?? "";
+  const below = rows.findLast((row) => Number(row.dataset.amount) < value);
+  const above = rows.find((row) => Number(row.dataset.amount) > value);
+  if (!below || !above) return "Outside of what was worked out.";
+  return `Between ${below.dataset.words}; and ${above.dataset.words}.`;
+}
+
+function dressKnobs(part) {
+  for (const knob of part.querySelectorAll(".knob")) {
+    const slider = knob.querySelector(".knob__slider");
+    const field = knob.querySelector(".knob__value");
+    if (!slider) continue;
+    const stops = slider.dataset.stops.split(" ");
+    slider.hidden = false;
+    slider.addEventListener("input", () => {
+      field.value = stops[slider.value];
+      field.dispatchEvent(new Event("input"));
+    });
+    field.addEventListener("input", () => {
+      const value = amount(field.value);
+      const far = stops.map((stop) => Math.abs(Math.log((amount(stop) + 1) / (value + 1))));
+      if (!Number.isNaN(value)) slider.value = far.indexOf(Math.min(...far));
+      slider.setAttribute("aria-valuetext", field.value);
+      knob.querySelector(".knob__said").textContent = priceOf(knob.dataset.param, value);
+    });
+  }
+  for (const field of document.querySelectorAll(".knob__value")) field.dispatchEvent(new Event("input"));
+}
+
+// What is being worked out is looked for again until it is there; then its section is put in.
+function dressWaiting(part) {
+  const room = part.querySelector("[data-wait]")?.closest("section");
+  if (!room) return;
+  setTimeout(async () => {
+    if (!room.isConnected) return;
+    try {
+      const answer = await fetch(location.href, { headers: again, signal: AbortSignal.timeout(10000) });
+      const fresh = answer.ok && (await read(answer)).getElementById(room.id);
+      if (!fresh) return location.reload();
+      const next = document.importNode(fresh, true);
+      room.replaceWith(next);
+      dress(next);
+    } catch {
+      dressWaiting(part);
+    }
+  }, 1000);
+}
+
 // What a piece of the page can do only with a script.
 function dress(part) {
   dressSound(part);
+  dressKnobs(part);
+  dressWaiting(part);
 }
 
 document.querySelector("#campus")?.addEventListener("change", (event) => event.target.form.submit());
