@@ -301,10 +301,10 @@ async def add_events(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> N
         await session.execute(insert(session, EventRow), rows)
 
 
-async def timeline(session: AsyncSession, alert: int) -> list[EventRow]:
-    """Return the timeline of an alert in its order."""
-    query = select(EventRow).where(EventRow.alert == alert).order_by(EventRow.id)
-    return list((await session.execute(query)).scalars())
+async def timeline(session: AsyncSession, alert: int, *, latest: int | None = None) -> list[EventRow]:
+    """Return the timeline of an alert in its order, or the end of it: the `latest` lines."""
+    query = select(EventRow).where(EventRow.alert == alert).order_by(EventRow.id.desc()).limit(latest)
+    return list((await session.execute(query)).scalars())[::-1]
 
 
 async def events_after(session: AsyncSession, last_id: int, limit: int = 1000) -> list[EventRow]:

@@ -70,10 +70,15 @@ class Standing:
     heard_at: datetime | None
 
 
-async def standings(session: AsyncSession, campuses: Collection[str], entity: str) -> list[Standing]:
-    """Return how everything of a kind stands on some campuses: much lighter than all its facts."""
+async def standings(
+    session: AsyncSession, campuses: Collection[str], entity: str, *, ids: Collection[str] | None = None
+) -> list[Standing]:
+    """Return how everything of a kind, or of those `ids`, stands on some campuses: much lighter than all its facts."""
     query = select(FactsRow.campus, FactsRow.id, FactsRow.level, FactsRow.heard_at)
-    found = await session.execute(query.where(FactsRow.campus.in_(campuses), FactsRow.entity == entity))
+    query = query.where(FactsRow.campus.in_(campuses), FactsRow.entity == entity)
+    if ids is not None:
+        query = query.where(FactsRow.id.in_(ids))
+    found = await session.execute(query)
     return [Standing(*row) for row in found]
 
 

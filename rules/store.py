@@ -266,6 +266,11 @@ async def latest(session: AsyncSession) -> list[RuleRow]:
     return list((await session.execute(query)).scalars())
 
 
+async def ids(session: AsyncSession) -> list[str]:
+    """Return the ids of the rules that there are, in their order."""
+    return [row.id for row in await latest(session)]
+
+
 async def load_rule(session: AsyncSession, rule: str, version: int | None = None) -> Rule:
     """Return the latest version of a rule, or the one asked for; NotFound if there is none."""
     query = select(RuleRow).where(RuleRow.id == rule).order_by(RuleRow.version.desc()).limit(1)

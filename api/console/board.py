@@ -30,7 +30,7 @@ DISPOSITIONS: Final = (
     ("test", "A test"),
     ("unknown", "Nobody knows"),
 )
-_DELIVERY_WORDS: Final = {
+DELIVERY_WORDS: Final = {
     "pending": "waits",
     "leased": "is being sent",
     "accepted": "sent",
@@ -138,7 +138,7 @@ async def _told(
 
 def _line(row: DeliveryRow, alert: Alert | None, campuses: Mapping[str, Campus]) -> Line:
     campus = campuses.get(row.campus)
-    words = _DELIVERY_WORDS.get(row.state, row.state)
+    words = DELIVERY_WORDS.get(row.state, row.state)
     kind = {"alert": "", "test": "test "}.get(row.kind, f"{row.kind} ")
     return Line(
         id=row.id,

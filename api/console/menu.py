@@ -25,6 +25,10 @@ LOOK: Final = "Look into"
 
 MENU: Final = (
     Entry("/", "Board", NOW),
+    Entry("/map", "Map", NOW),
+    Entry("/visits", "Who is here", NOW),
+    Entry("/events", "Events", NOW),
+    Entry("/alerts", "Alerts", NOW),
     Entry("/rules", "Rules", TUNE),
 )
 AT_HAND: Final = MENU[:4]

@@ -44,8 +44,10 @@ def is_reporting(
     if told is not None and told.level == "offline":
         return False
     heartbeat = campus.devices_by_id[device].heartbeat
+    if heartbeat is None:
+        return True
     heard = max((each.heard_at for each in (standing, told) if each and each.heard_at), default=None)
-    return heartbeat is None or (heard is not None and now - heard <= _SILENT_AFTER * heartbeat)
+    return heard is not None and now - heard <= _SILENT_AFTER * heartbeat
 
 
 def position_of(standing: Standing | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query
-from sqlalchemy import Text, and_, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
@@ -41,18 +41,18 @@ async def list_visits(
     limit: Limit = 100,
 ) -> Page[VisitShown] | Response:
     """Return visits, in the order of their ids. Details that touch the watch list or a student take a purpose."""
-    query = select(FactsRow).where(FactsRow.campus == campus.id, FactsRow.entity == "visit")
+    query = _visits(campus.id)
     if state:
         query = query.where(FactsRow.level == state)
     if after is not None:
         query = query.where(FactsRow.id > after)
     limit = MOST_ROWS if as_sheet else limit
-    rows = (await session.execute(query.order_by(FactsRow.id).limit(limit + 1))).scalars().all()
+    rows = (await session.execute(query.limit(limit + 1))).scalars().all()
     shown, following = piece(rows, limit, lambda row: row.id)
-    told = await _told(shown, eyes, campus.id)
+    found = await told(shown, eyes, campus.id)
     if as_sheet:
-        return sheet(f"visits-{campus.id}", COLUMNS, told, following)
-    return Page(items=[VisitShown.model_validate(each) for each in told], next=following)
+        return sheet(f"visits-{campus.id}", COLUMNS, found, following)
+    return Page(items=[VisitShown.model_validate(each) for each in found], next=following)
 
 
 @router.get("/campuses/{c}/roster", response_model=RosterShown, responses=SHEET)
@@ -68,34 +68,49 @@ async def show_roster(
 ) -> RosterShown | Response:
     """Return who is here: whoever is in or held, and whoever was signed out within a day by the clock alone."""
     limit = MOST_ROWS if as_sheet else limit
-    rows = await _here(session, campus.id, now, after, limit + 1)
+    rows = await here(session, campus.id, now, after, limit + 1)
     shown, following = piece(rows, limit, lambda row: row.id)
-    told = [each | {"unverified": each["state"] == "out"} for each in await _told(shown, eyes, campus.id)]
+    found = [each | {"unverified": each["state"] == "out"} for each in await told(shown, eyes, campus.id)]
     if as_sheet:
-        return sheet(f"roster-{campus.id}", (*COLUMNS, "unverified"), told, following)
-    items = [HereShown.model_validate(each) for each in told]
+        return sheet(f"roster-{campus.id}", (*COLUMNS, "unverified"), found, following)
+    items = [HereShown.model_validate(each) for each in found]
     on = await gatherings(session, campus, now)
     return RosterShown(campus=campus.id, at=now, items=items, next=following, gatherings=on)
 
 
-async def _here(session: AsyncSession, campus: str, now: datetime, after: str | None, limit: int) -> list[FactsRow]:
-    lately = and_(
-        FactsRow.level == "out",
-        FactsRow.heard_at >= now - UNVERIFIED_FOR,
-        FactsRow.data.cast(Text).contains('"checked_out_by":"auto"', autoescape=True),
-    )
-    query = (
-        select(FactsRow)
-        .where(FactsRow.campus == campus, FactsRow.entity == "visit")
-        .where(or_(FactsRow.level.in_(("in", "held")), lately))
-    )
+async def here(session: AsyncSession, campus: str, now: datetime, after: str | None, limit: int) -> list[FactsRow]:
+    """Return whoever is in or held, and whoever the clock alone signed out lately, in the order of the ids."""
+    query = _visits(campus).where(or_(FactsRow.level.in_(("in", "held")), _by_the_clock(now)))
     if after is not None:
         query = query.where(FactsRow.id > after)
-    return list((await session.execute(query.order_by(FactsRow.id).limit(limit))).scalars())
+    return list((await session.execute(query.limit(limit))).scalars())
 
 
-async def _told(rows: Sequence[FactsRow], eyes: Eyes, campus: str) -> list[dict[str, Any]]:
+async def in_state(session: AsyncSession, campus: str, state: VisitState, *, limit: int) -> list[FactsRow]:
+    """Return the visits in a state, those heard of last first."""
+    query = select(FactsRow).where(FactsRow.campus == campus, FactsRow.entity == "visit", FactsRow.level == state)
+    return list((await session.execute(query.order_by(FactsRow.heard_at.desc(), FactsRow.id).limit(limit))).scalars())
+
+
+async def unverified(session: AsyncSession, campus: str, now: datetime, *, limit: int) -> list[FactsRow]:
+    """Return the visits that the clock alone ended lately, in the order of their ids."""
+    return list((await session.execute(_visits(campus).where(_by_the_clock(now)).limit(limit))).scalars())
+
+
+async def told(rows: Sequence[FactsRow], eyes: Eyes, campus: str) -> list[dict[str, Any]]:
     """Return visits as this caller may see them; what is seen of private details is put on record first."""
     found = [msgspec.structs.asdict(msgspec.json.decode(row.data, type=VisitFacts)) for row in rows]
     await eyes.saw("visits", campus, (each["id"] for each in found if is_private(each)))
     return [without_details(each) if is_private(each) and not eyes.see else each for each in found]
+
+
+def _visits(campus: str) -> Select[FactsRow]:
+    return select(FactsRow).where(FactsRow.campus == campus, FactsRow.entity == "visit").order_by(FactsRow.id)
+
+
+def _by_the_clock(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        FactsRow.level == "out",
+        FactsRow.heard_at >= now - UNVERIFIED_FOR,
+        FactsRow.data.cast(Text).contains('"checked_out_by":"auto"', autoescape=True),
+    )

@@ -10,6 +10,7 @@ import alerts.store
 import alerts.weekly
 import api.access
 import api.idempotency
+import api.plans
 import api.sessions
 import api.users
 import core.audit

@@ -10,6 +10,8 @@ from fastapi.routing import APIRoute
 from api.console.pages import PAGES
 
 KNOWN = {"rule": "door-held-open", "policy": "extreme"}
+PICTURES = {"/map/{c}/plan"}
+"""What pages show, and is none itself."""
 
 
 def paths(*, number: str, **known: str) -> Iterator[str]:
@@ -17,5 +19,5 @@ def paths(*, number: str, **known: str) -> Iterator[str]:
     things = KNOWN | known | {"number": number}
     for room in PAGES:
         for route in room.router.routes:
-            if isinstance(route, APIRoute) and "GET" in route.methods:
+            if isinstance(route, APIRoute) and "GET" in route.methods and route.path not in PICTURES:
                 yield re.sub(r"\{(\w+)\}", lambda part: things[part[1]], route.path)

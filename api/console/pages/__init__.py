@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from api.console.pages import board, rule_edits, rules
+from api.console.pages import alerts, board, campus_map, events, rule_edits, rules, visits
 
-PAGES = (board, rules, rule_edits)
+PAGES = (board, campus_map, visits, events, alerts, rules, rule_edits)

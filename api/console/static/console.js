@@ -341,11 +341,36 @@ function dressWaiting(part) {
   }, 1000);
 }
 
+// A sheet to print.
+function dressPrint(part) {
+  for (const button of part.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  }
+}
+
+// A press on the plan says where a door is.
+function dressFloor(part) {
+  const floor = part.querySelector(".floor--placing");
+  const doors = floor?.querySelector(".floor__doors");
+  if (!doors) return;
+  floor.addEventListener("click", (event) => {
+    const box = doors.viewBox.baseVal;
+    const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(doors.getScreenCTM().inverse());
+    const share = (at, length) => Math.min(1, Math.max(0, at / length)).toFixed(3);
+    document.getElementById("place-x").value = share(point.x, box.width);
+    document.getElementById("place-y").value = share(point.y, box.height);
+    document.getElementById("place-door").focus({ preventScroll: true });
+  });
+}
+
 // What a piece of the page can do only with a script.
 function dress(part) {
   dressSound(part);
   dressKnobs(part);
   dressWaiting(part);
+  dressPrint(part);
+  dressFloor(part);
 }
 
 document.querySelector("#campus")?.addEventListener("change", (event) => event.target.form.submit());

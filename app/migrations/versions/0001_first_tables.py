@@ -314,6 +314,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_messages_received_at"), ["received_at"], unique=False)
 
     op.create_table(
+        "plans",
+        sa.Column("campus", sa.String(), nullable=False),
+        sa.Column("media_type", sa.String(), nullable=False),
+        sa.Column("width", sa.Double(), nullable=False),
+        sa.Column("height", sa.Double(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("changed_at", UtcTime(), nullable=False),
+        sa.Column("changed_by", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("campus", name=op.f("pk_plans")),
+    )
+    op.create_table(
         "proposals",
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("heard_at", UtcTime(), nullable=False),
@@ -602,6 +613,7 @@ def downgrade() -> None:
 
     op.drop_table("quarantine")
     op.drop_table("proposals")
+    op.drop_table("plans")
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_messages_received_at"))
         batch_op.drop_index(batch_op.f("ix_messages_campus_kind_key_at"))
