@@ -69,6 +69,21 @@ class Health:
         return self.broker.ok and self.database.ok and self.auditor.ok
 
 
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What this process does, and how the loops are that nobody sees; each may run in another process instead."""
+
+    roles: frozenset[str] = frozenset()
+    looked_at: datetime | None = None
+    """When the courier last looked into the outbox."""
+    trouble: str = ""
+    """Why the courier cannot work; empty: it can."""
+    restarted: int = 0
+    """Alerts that the auditor took up again since the start."""
+    beat_at: datetime | None = None
+    """When the heartbeat was last taken by the address outside."""
+
+
 async def _nobody_tries(campus: str, person: str, endpoint: str) -> Outcome:
     raise Unavailable(f"this process sends nothing: {campus}/{person}/{endpoint} cannot be tried out from here")
 
@@ -88,6 +103,8 @@ class House:
     metrics: CollectorRegistry
     rule_health: Callable[[], Mapping[str, str]] = dict
     """What is wrong with rules as they run, by rule; a process that judges nothing knows nothing of it."""
+    working: Callable[[], Working] = Working
+    """What this process does."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever has committed something that the pages should show at once."""
     committed: Callable[[], None] = lambda: None

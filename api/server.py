@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors, idempotency, openapi
 from api.attempts import NAME_LIMIT, NAME_WINDOW, Attempts
-from api.console import signing
+from api.console import installing, signing
 from api.console.pages import PAGES
 from api.deps import House
 from api.guards import Armour, BodyLimit
@@ -101,7 +101,7 @@ def create_api(house: House) -> FastAPI:
     for room in (*_ROOMS, reference):
         app.include_router(room.router, prefix=openapi.PREFIX)
     app.include_router(hooks.door)
-    for room in (health, links, signing, *PAGES):
+    for room in (health, links, signing, installing, *PAGES):
         app.include_router(room.router)
     app.mount("/static", Statics(), name="static")
     openapi.complete(app)

@@ -19,7 +19,7 @@ from alerts.courier import Courier
 from alerts.preflight import Preflight
 from alerts.watchdog import Watchdog
 from alerts.weekly import Weekly
-from api.deps import House, Receipt
+from api.deps import House, Receipt, Working
 from app import documents, migrate
 from app.gauges import Gauges
 from app.health import Watch
@@ -62,6 +62,8 @@ class Service:
     closing: asyncio.Event
     judges: bool = True
     listener: Listener | None = None
+    roles: frozenset[str] = frozenset()
+    """What of it runs here, once it runs."""
     house: House = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,11 +77,16 @@ class Service:
             campuses=lambda: self.pipeline.campuses,
             metrics=self.metrics.registry,
             rule_health=lambda: self.pipeline.rule_health,
+            working=self._working,
             news=self.committed,
             committed=self.courier.nudge,
             try_out=self.courier.try_out,
             closing=self.closing,
         )
+
+    def _working(self) -> Working:
+        courier, found = self.courier.status, self.auditor.findings
+        return Working(self.roles, courier.looked_at, courier.trouble, found.restarted, found.beat_at)
 
     async def prepare(self) -> None:
         """Migrate the database and, where it is empty, fill it: the shipped protocols and the files of CONFIG_DIR."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Index, Text, select
+from sqlalchemy import Index, Text, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -82,13 +82,32 @@ async def verify(session: AsyncSession) -> int | None:
     return None
 
 
+async def count(session: AsyncSession) -> int:
+    """Return how many rows the record has."""
+    return (await session.execute(select(func.count()).select_from(AuditRow))).scalar_one()
+
+
 async def find(
-    session: AsyncSession, *, subject: str | None = None, before_id: int | None = None, limit: int = 100
+    session: AsyncSession,
+    *,
+    subject: str | None = None,
+    actor: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+    before_id: int | None = None,
+    limit: int = 100,
 ) -> list[AuditRow]:
-    """Return rows, the newest first, of one subject if asked for."""
+    """Return rows, the newest first; of one subject, one actor, one action or its family (`rule`), if asked for."""
     query = select(AuditRow).order_by(AuditRow.id.desc()).limit(limit)
     if subject:
         query = query.where(AuditRow.subject == subject)
+    if actor:
+        query = query.where(AuditRow.actor == actor)
+    if action:
+        family = AuditRow.action.startswith(f"{action}.", autoescape=True)
+        query = query.where((AuditRow.action == action) | family)
+    if since:
+        query = query.where(AuditRow.at >= since)
     if before_id is not None:
         query = query.where(AuditRow.id < before_id)
     return list((await session.execute(query)).scalars())

@@ -212,6 +212,15 @@ def _engine(url: str, **options: Any) -> AsyncEngine:
     )
 
 
+async def size(session: AsyncSession) -> int:
+    """Return how many bytes the database takes up."""
+    if session.get_bind().dialect.name == "postgresql":
+        query = "SELECT pg_database_size(current_database())"
+    else:
+        query = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    return int((await session.execute(text(query))).scalar_one())
+
+
 def is_away(error: BaseException) -> bool:
     """Return whether an error means that the database cannot be reached or cannot work, not that we asked wrongly."""
     if not isinstance(error, DBAPIError):

@@ -52,12 +52,13 @@ async def load(
     session: AsyncSession, campus: str, entity: str | None = None, *, level: str | None = None
 ) -> list[Facts]:
     """Return the facts of a campus, of one kind of thing or at one level (`visit`, `in`) if asked for."""
-    query = select(FactsRow).where(FactsRow.campus == campus).order_by(FactsRow.entity, FactsRow.id)
+    columns = select(FactsRow.entity, FactsRow.data)
+    query = columns.where(FactsRow.campus == campus).order_by(FactsRow.entity, FactsRow.id)
     if entity:
         query = query.where(FactsRow.entity == entity)
     if level:
         query = query.where(FactsRow.level == level)
-    return [msgspec.json.decode(row.data, type=FACTS[row.entity]) for row in (await session.execute(query)).scalars()]
+    return [msgspec.json.decode(data, type=FACTS[kind]) for kind, data in await session.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,9 @@ async def restore(session: AsyncSession) -> Health:
 
 async def load(session: AsyncSession, campus: str) -> Mapping[str, Tally]:
     """Return the counters of the devices of a campus that were heard, by their ids."""
-    query = select(DeviceHealthRow).where(DeviceHealthRow.campus == campus)
-    return {row.device: _tally(row) for row in (await session.execute(query)).scalars()}
+    columns = [getattr(DeviceHealthRow, name) for name in _COLUMNS]
+    query = select(DeviceHealthRow.device, *columns).where(DeviceHealthRow.campus == campus)
+    return {device: Tally(*values) for device, *values in await session.execute(query)}
 
 
 async def forget(session: AsyncSession, before: datetime) -> None:

@@ -30,6 +30,12 @@ MENU: Final = (
     Entry("/events", "Events", NOW),
     Entry("/alerts", "Alerts", NOW),
     Entry("/rules", "Rules", TUNE),
+    Entry("/devices", "Devices", LOOK),
+    Entry("/quarantine", "Quarantine", LOOK),
+    Entry("/reports", "Reports", LOOK),
+    Entry("/audit", "Audit", LOOK, "administer"),
+    Entry("/system", "System", LOOK),
+    Entry("/users", "Users", LOOK, "administer"),
 )
 AT_HAND: Final = MENU[:4]
 """What a thumb reaches on a phone; the rest is one press further."""

@@ -39,6 +39,11 @@ def clock_time(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     return f"{local:%a} {local.day} {local:%b %H:%M}"
 
 
+def several(count: int, one: str, many: str) -> str:
+    """Return how many there are of something, as one says it: `1 door`, `3 doors`."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def zone_of(campus: Campus | None) -> ZoneInfo:
     """Return the time zone a campus is shown in; UTC for one that is gone."""
     return campus.zone_info if campus else ZoneInfo("UTC")

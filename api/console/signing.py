@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from api import oidc, sessions, users
 from api.access import Caller
 from api.console import render
-from api.console.frame import local
+from api.console.frame import SAID, local
 from api.deps import (
     AnyCaller,
     House,
@@ -34,9 +34,9 @@ BEGUN = "hallwatch_signing_in"
 
 
 @router.get("/login")
-async def show_login(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name of the query parameter
+async def show_login(request: Request, house: InHouse, next: str = "/") -> Response:  # noqa: A002 - the query's name
     """Show the page to sign in."""
-    return _page(request, next)
+    return await _page(request, house, next)
 
 
 @router.post("/login")
@@ -60,14 +60,15 @@ async def log_in(
         if not caller.may("read"):
             raise Forbidden(f"a {caller.role} token may only send messages; it cannot sign in here")
     except (Unauthorized, Forbidden, TooMany) as error:
-        return _refused(request, error, following)
+        return await _refused(request, house, error, following, way="name" if name.strip() else "token")
     response = RedirectResponse(local(following), 303)
+    response.delete_cookie(SAID, httponly=True, samesite="strict")
     await _begin(request, house, response, caller, now, how="password" if name.strip() else "token")
     return response
 
 
 @router.get("/login/provider")
-async def go_to_provider(request: Request, now: Now, next: str = "/") -> Response:  # noqa: A002
+async def go_to_provider(request: Request, house: InHouse, now: Now, next: str = "/") -> Response:  # noqa: A002
     """Lead to the provider, to be identified there."""
     provider = the_provider(request)
     if provider is None:
@@ -75,7 +76,7 @@ async def go_to_provider(request: Request, now: Now, next: str = "/") -> Respons
     try:
         address, cookie = await provider.begin(local(next), now)
     except Unavailable as error:
-        return _refused(request, error, next)
+        return await _refused(request, house, error, next)
     response = RedirectResponse(address, 303)
     # Lax: the way back begins on the provider's page.
     response.set_cookie(
@@ -113,7 +114,7 @@ async def come_back(
             raise Forbidden(f"{name[:100]} is not a user here; an administrator makes one")
         caller = users.caller_of(row, now)
     except (Unauthorized, Forbidden, Unavailable) as error:
-        response = _refused(request, error, "/")
+        response = await _refused(request, house, error, "/")
     else:
         # A page in between: a browser that comes from another site would not send a strict cookie right away.
         response = render.page("signed_in.html", following=started.following)
@@ -164,20 +165,29 @@ async def _begin(
     )
 
 
-def _page(request: Request, following: str, *, error: str | None = None, **how: Any) -> Response:
+async def _page(
+    request: Request, house: House, following: str, *, error: str = "", way: str = "", **how: Any
+) -> Response:
     provider = the_provider(request)
+    async with house.database.reading() as session:
+        has_users = bool(await users.find(session, limit=1))
+    # Where nobody has a name yet, a token is all there is.
+    ways = ["name", "token"] if has_users else ["token", "name"]
     return render.page(
         "login.html",
+        said=unquote(request.cookies.get(SAID, "")),
         error=error,
+        failed=way,
         following=local(following),
         provider=provider.name if provider else None,
+        ways=["provider", *ways] if provider else ways,
         **how,
     )
 
 
-def _refused(request: Request, error: HallwatchError, following: str) -> Response:
+async def _refused(request: Request, house: House, error: HallwatchError, following: str, *, way: str = "") -> Response:
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooMany) else {}
-    return _page(request, following, error=str(error), status=error.status, headers=headers)
+    return await _page(request, house, following, error=str(error), way=way, status=error.status, headers=headers)
 
 
 def _require_own_page(request: Request) -> None:

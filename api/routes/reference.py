@@ -80,7 +80,7 @@ def _show(part: str, model: type[BaseModel], noun: str) -> None:
         said = {"id": key} | document
         if said["id"] != key:
             raise BadInput([Problem(f"is {said['id']!r}, and the address says {key!r}", "id")])
-        campus = await clerk.edit(c, f"{part}/{key}", _putting(part, said), subject=f"{noun}:{c}/{key}")
+        campus = await clerk.edit(c, f"{part}/{key}", putting(part, said), subject=f"{noun}:{c}/{key}")
         found = part_of(campus, f"{part}/{key}")
         answer.headers["ETag"] = tag_of(found)
         return model.model_validate(masked_entry(found) if is_secret else found)
@@ -112,7 +112,9 @@ def _one(campus: Campus, part: str, key: str, noun: str) -> Plain:
     return dict(found)
 
 
-def _putting(part: str, said: Plain) -> Callable[[Plain], Plain]:
+def putting(part: str, said: Plain) -> Callable[[Plain], Plain]:
+    """Return the change that puts one piece among its kind: in place of the one of its id, or behind the others."""
+
     def change(plain: Plain) -> Plain:
         present = list(plain.get(part, ()))
         place = next((place for place, each in enumerate(present) if each["id"] == said["id"]), len(present))

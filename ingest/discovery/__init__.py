@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from ingest.discovery.proposal import Proposal
 from ingest.discovery.sensor import FILTERS, Sensor, is_announcement
-from ingest.discovery.store import News, keep, proposals
+from ingest.discovery.store import News, announced, keep, proposals, proposed
 
-__all__ = ["FILTERS", "News", "Proposal", "Sensor", "is_announcement", "keep", "proposals"]
+__all__ = [
+    "FILTERS",
+    "News",
+    "Proposal",
+    "Sensor",
+    "announced",
+    "is_announcement",
+    "keep",
+    "proposals",
+    "proposed",
+]

@@ -61,15 +61,50 @@ async def keep(session: AsyncSession, news: News, now: datetime) -> None:
         for topic, sensor in news.sensors.items()
     ]
     await session.execute(upsert(session, ProposalRow), rows)
-    count = (await session.execute(select(func.count()).select_from(ProposalRow))).scalar_one()
+    count = await announced(session)
     if count > MAX_KEPT:
         oldest = select(ProposalRow.topic).order_by(ProposalRow.heard_at, ProposalRow.topic).limit(count - MAX_KEPT)
         await session.execute(delete(ProposalRow).where(ProposalRow.topic.in_(oldest)))
 
 
-async def proposals(session: AsyncSession, campuses: Iterable[Campus], mappings: Sequence[Mapping]) -> list[Proposal]:
-    """Return the sensors that no campus names as a source, in the order of their topics."""
-    bound = {name_of(source) for campus in campuses for source in campus.by_source}
-    rows = (await session.execute(select(ProposalRow).order_by(ProposalRow.topic))).scalars()
-    found = [propose(msgspec.json.decode(row.data, type=Sensor), row.heard_at, mappings) for row in rows]
-    return [each for each in found if name_of(each.source) not in bound]
+async def proposals(
+    session: AsyncSession,
+    campuses: Iterable[Campus],
+    mappings: Sequence[Mapping],
+    *,
+    after: str | None = None,
+    limit: int = MAX_KEPT,
+) -> list[Proposal]:
+    """Return the sensors that no campus names as a source, in the order of their topics, those behind `after`."""
+    bound = _bound(campuses)
+    query = select(ProposalRow).order_by(ProposalRow.topic)
+    if after is not None:
+        query = query.where(ProposalRow.topic > after)
+    found: list[Proposal] = []
+    # To work out what to write takes a while for each: no more than are wanted.
+    for row in (await session.execute(query)).scalars():
+        each = propose(msgspec.json.decode(row.data, type=Sensor), row.heard_at, mappings)
+        if name_of(each.source) not in bound:
+            found.append(each)
+        if len(found) == limit:
+            break
+    return found
+
+
+async def proposed(
+    session: AsyncSession, campuses: Iterable[Campus], mappings: Sequence[Mapping], topic: str
+) -> Proposal | None:
+    """Return the sensor that announced itself under a topic; None if there is none, or a campus names it by now."""
+    bound = _bound(campuses)
+    row = await session.get(ProposalRow, topic)
+    found = row and propose(msgspec.json.decode(row.data, type=Sensor), row.heard_at, mappings)
+    return found if found and name_of(found.source) not in bound else None
+
+
+async def announced(session: AsyncSession) -> int:
+    """Return how many sensors have announced themselves, those that a campus names included."""
+    return (await session.execute(select(func.count()).select_from(ProposalRow))).scalar_one()
+
+
+def _bound(campuses: Iterable[Campus]) -> set[str]:
+    return {name_of(source) for campus in campuses for source in campus.by_source}

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
+from api import users
 from core.campus import Campus
 from tests.browser.paths import paths
 from tests.browser.test_console import PHONE, sign_in, width_overflows
@@ -36,6 +37,8 @@ async def number(desk: Desk) -> int:
     await hear(desk, "door/gym-east", {"position": "open"})
     await hear(desk, "door/main", {"position": "closed", "lock": "locked"})
     await find(desk, key="main", severity="minor", text=LONG, title=SCRIPT)
+    async with desk.house.database.transaction() as session:
+        await users.add(session, name=(SCRIPT + LONG)[:100], role="viewer", password=None, now=desk.house.clock.now())
     await find(desk, key="gym-west", severity="moderate", exercise="drill")
     return await find(desk, severity="extreme", text=f"{SCRIPT} is open")
 

@@ -56,10 +56,11 @@ def routes(desk: Desk) -> set[tuple[str, str]]:
 
 
 def _page_routers() -> list[list[APIRoute]]:
-    from api.console import signing
+    from api.console import installing, signing
     from api.console.pages import PAGES
 
-    return [[route for route in room.router.routes if isinstance(route, APIRoute)] for room in (*PAGES, signing)]
+    rooms = (*PAGES, signing, installing)
+    return [[route for route in room.router.routes if isinstance(route, APIRoute)] for room in rooms]
 
 
 def test_every_test_that_the_page_names_is_there() -> None:

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
-from api.console.pages import alerts, board, campus_map, events, rule_edits, rules, visits
+from api.console.pages import (
+    alerts,
+    audit,
+    board,
+    campus_map,
+    devices,
+    events,
+    me,
+    quarantine,
+    reports,
+    rule_edits,
+    rules,
+    system,
+    users,
+    visits,
+)
 
-PAGES = (board, campus_map, visits, events, alerts, rules, rule_edits)
+PAGES = (
+    *(board, campus_map, visits, events, alerts),
+    *(rules, rule_edits),
+    *(devices, quarantine, reports, audit, system, users, me),
+)

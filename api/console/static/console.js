@@ -184,7 +184,7 @@ async function send(form, button) {
     body: isFile ? given : new URLSearchParams(given),
     signal: AbortSignal.timeout(30000),
   });
-  if (answer.status === 401) return location.assign("/login");
+  if (answer.status === 401 || new URL(answer.url).pathname === "/login") return location.assign("/login");
   if (!answer.ok) return refuse(form, await answer.json());
   const page = await read(answer);
   const target = new URL(answer.url);
