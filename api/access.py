@@ -30,7 +30,8 @@ MAY: Final[dict[Role, frozenset[Action]]] = {
     "device": frozenset(("send",)),
     "tester": frozenset(("read", "declare", "send")),
 }
-"""`answer` an alert, `declare` a campus state, `send` messages. A tester's messages can only be drill or test."""
+"""`answer` an alert, `declare` a campus state (or, on its page, a gathering's heads), `send` messages.
+A tester's messages can only be drill or test."""
 PREFIX: Final = "hw_"
 TOUCH: Final = timedelta(minutes=1)
 """How exact `last_used_at` is; noting every request would make every read a write."""

@@ -137,5 +137,17 @@ def _told(change: Change) -> Plain:
     said: Plain = {"what": change.what, "part": change.part, "id": change.id}
     if isinstance(change.before, dict) and isinstance(change.after, dict):
         before, after = change.before, change.after
-        said["keys"] = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+        said["keys"] = _differing(before, after)
+    if change.part == "calendar":
+        said["days"] = _days(change)
     return said
+
+
+def _days(change: Change) -> dict[str, list[Plain | None]]:
+    """Return what each date was and what it is, so that it can be put back."""
+    before, after = ((each or {}).get("exceptions", {}) for each in (change.before, change.after))
+    return {day: [before.get(day), after.get(day)] for day in _differing(before, after)}
+
+
+def _differing(before: Plain, after: Plain) -> list[str]:
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))

@@ -6,12 +6,14 @@ watch-list details are sealed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Literal
 
 import msgspec
+from pydantic import TypeAdapter
 from sqlalchemy import Index, Text, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -80,6 +82,32 @@ async def load(session: AsyncSession, vault: Vault, campus: str) -> Campus | Non
     return Campus.model_validate(found)
 
 
+async def renewed(session: AsyncSession, vault: Vault, campus: Campus, parts: Collection[str]) -> Campus:
+    """Return a campus with some of its parts as they are now, the rest as it has them: light, whatever its size.
+
+    The parts were proved to go together when they were saved; here they are only read.
+    """
+    pieces = await _pieces(session, campus.id, parts)
+    plain: dict[str, Any] = {part: [] for part in parts if part in LISTS}
+    for (part, _), document in pieces.items():
+        value = _open(part, msgspec.json.decode(document), vault)
+        if part in LISTS:
+            plain[part].append(value)
+        else:
+            plain[part] = value
+    found = {name: getattr(campus, name) for name in Campus.model_fields}
+    for part in parts:
+        found[part] = _reader(part).validate_python(plain[part]) if part in plain else Campus.model_fields[part].default
+    return Campus.model_construct(**found)
+
+
+@cache
+def _reader(part: str) -> TypeAdapter[Any]:
+    # A field's annotation may be any form of a type, which the adapter's own signature does not say.
+    form: Any = Campus.model_fields[part].annotation
+    return TypeAdapter(form)
+
+
 async def load_all(session: AsyncSession, vault: Vault) -> list[Campus]:
     """Return every campus as it is now."""
     loaded = [await load(session, vault, campus) for campus in await campus_ids(session)]
@@ -112,10 +140,12 @@ async def save(
     return changes
 
 
-async def _pieces(session: AsyncSession, campus: str) -> dict[tuple[str, str], str]:
+async def _pieces(
+    session: AsyncSession, campus: str, parts: Collection[str] = (*WHOLE, *LISTS)
+) -> dict[tuple[str, str], str]:
     query = (
         select(ReferenceRow)
-        .where(ReferenceRow.campus == campus, ReferenceRow.document.is_not(None))
+        .where(ReferenceRow.campus == campus, ReferenceRow.part.in_(parts), ReferenceRow.document.is_not(None))
         .order_by(ReferenceRow.part, ReferenceRow.place)
     )
     return {(row.part, row.id): row.document or "" for row in (await session.execute(query)).scalars()}

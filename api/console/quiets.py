@@ -17,7 +17,7 @@ from api.console.truth import mark
 from api.console.views import Quiet
 from core.campus import Campus
 
-_WORDS: Final = {
+WORDS: Final = {
     "shelf": "Shelved",
     "maintenance": "Maintenance",
     "snooze": "Snoozed",
@@ -30,19 +30,20 @@ async def read(session: AsyncSession, campus: Campus, now: datetime) -> list[Qui
     """Return what is kept quiet on a campus now, what ends first at the top; then who is in a flood."""
     held = await shelf.in_force(session, [campus.id], now)
     alerts = await store.get_all(session, {each.alert for each in held if each.alert is not None})
-    kept = [_kept(each, alerts.get(each.alert or 0), campus) for each in sorted(held, key=lambda each: each.ends_at)]
-    return kept + [_flooded(each, campus) for each in await flood.floods(session, campus.id, now)]
+    found = [kept(each, alerts.get(each.alert or 0), campus) for each in sorted(held, key=lambda each: each.ends_at)]
+    return found + [_flooded(each, campus) for each in await flood.floods(session, campus.id, now)]
 
 
-def _kept(each: Suppression, alert: Alert | None, campus: Campus) -> Quiet:
-    second = _name(each.seconded_by, campus) if each.seconded_by else ""
-    monitor = f", watched by {_name(each.monitor, campus)}" if each.monitor else ""
+def kept(each: Suppression, alert: Alert | None, campus: Campus) -> Quiet:
+    """Return a suppression as pages show it."""
+    second = name_in(each.seconded_by, campus) if each.seconded_by else ""
+    monitor = f", watched by {name_in(each.monitor, campus)}" if each.monitor else ""
     extreme = f"Extreme alerts, too: seconded by {second}" if second else "Extreme alerts are told all the same"
     return Quiet(
         key=f"suppression-{each.id}",
-        kind=_WORDS[each.kind],
+        kind=WORDS[each.kind],
         what=_what(each, alert, campus) + monitor,
-        who=_name(each.author, campus),
+        who=name_in(each.author, campus),
         why=each.reason,
         until=each.ends_at,
         since=None,
@@ -64,7 +65,7 @@ def _flooded(each: Attention, campus: Campus) -> Quiet:
     return Quiet(
         key=f"flood-{each.campus}-{each.person}",
         kind="Flood",
-        what=f"{_name(each.person, campus)} is told too much",
+        what=f"{name_in(each.person, campus)} is told too much",
         who="",
         why="Moderate and minor alerts come together, every ten minutes",
         until=None,
@@ -75,6 +76,7 @@ def _flooded(each: Attention, campus: Campus) -> Quiet:
     )
 
 
-def _name(who: str, campus: Campus) -> str:
+def name_in(who: str, campus: Campus) -> str:
+    """Return what people call whoever acted."""
     plain = name_of(who)
     return campus.people_by_id[plain].name if plain in campus.people_by_id else plain

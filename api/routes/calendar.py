@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ async def show_day(campus: Described, _caller: Reader, day: Day) -> DayShown:
 async def write_day(clerk: InClerk, c: Words, day: Day, said: DaySaid) -> DayShown:
     """Make a date an exception: closed for snow, an early release."""
     exception = {"type": said.type} | ({"reason": said.reason} if said.reason else {})
-    campus = await clerk.edit(c, "calendar", _with_days({day: exception}), subject=f"calendar:{c}/{day}")
+    campus = await clerk.edit(c, "calendar", with_days({day: exception}), subject=f"calendar:{c}/{day}")
     return _day(campus, day)
 
 
@@ -75,7 +75,7 @@ async def remove_day(clerk: InClerk, c: Words, day: Day) -> None:
     def change(plain: Plain) -> Plain:
         if day.isoformat() not in plain.get("calendar", {}).get("exceptions", {}):
             raise NotFound(f"{day} is no exception on campus {c!r}")
-        return _with_days({day: None})(plain)
+        return with_days({day: None})(plain)
 
     await clerk.edit(c, "calendar", change, subject=f"calendar:{c}/{day}")
 
@@ -103,7 +103,7 @@ async def import_calendar(
         async with house.database.transaction() as session:
             allow_private = house.settings.allow_private_endpoints
             clerk = Clerk(session, house.vault, caller, now, if_match, allow_private)
-            await clerk.edit(campus.id, "calendar", _with_days(days), subject=f"calendar:{campus.id}")
+            await clerk.edit(campus.id, "calendar", with_days(days), subject=f"calendar:{campus.id}")
         house.committed()
     skipped = [Skipped(title=each.title, date=each.date, why=each.why) for each in (*unread, *found.left_out)]
     verb = ("changed" if said.apply else "would change") if changes else "nothing to change"
@@ -111,7 +111,9 @@ async def import_calendar(
     return ImportShown(applied=said.apply and bool(changes), words=words, changes=changes, skipped=skipped)
 
 
-def _with_days(days: dict[date, Plain | None]) -> Callable[[Plain], Plain]:
+def with_days(days: Mapping[date, Plain | None]) -> Callable[[Plain], Plain]:
+    """Return the change to a campus that makes dates exceptions, or ordinary again (None)."""
+
     def change(plain: Plain) -> Plain:
         calendar: Plain = plain.get("calendar", {})
         exceptions = dict(calendar.get("exceptions", {}))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,9 +16,11 @@ from alerts import duty, endpoints, handover
 from api.access import Caller
 from api.alert_schemas import DutyShown, GoingOff, NearInstant
 from api.deps import Administrator, Answerer, House, InHouse, Now, OnCampus, Reader, Reading, Writing
+from api.etags import IfMatch, must_match, tag_of
 from api.listing import Words
 from api.masks import masked
 from api.private import HIDDEN
+from api.registry_editing import part_of
 from core import audit, registry
 from core.campus import Campus, nearest, problems_of
 from core.database import in_turn
@@ -30,6 +33,14 @@ _PERSON: dict[str, Any] = {
     "endpoints": [{"id": "reyes-phone", "url": "ntfys://ntfy.example.org/reyes", "via": "push"}],
 }
 _SHIFT: dict[str, Any] = {"person": "reyes", "days": ["mon", "tue"], "at": "07:00-15:30", "cover": "diaz"}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a caller has read of a campus before they change it: a part, and its ETag."""
+
+    part: str
+    tag: str | None
 
 
 @router.get("/campuses/{c}/duty")
@@ -84,6 +95,7 @@ async def put_person(
     now: Now,
     name: Words,
     document: Annotated[dict[str, Any], Body(examples=[_PERSON])],
+    if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Add or change a person. An endpoint whose URL comes back as it was shown, masked, keeps its URL."""
 
@@ -97,13 +109,19 @@ async def put_person(
         else:
             people.append(said)
 
-    changed = await _change(session, house, campus, caller, now, put)
+    changed = await _change(session, house, campus, caller, now, put, Read(f"people/{name}", if_match))
     return next(each for each in masked(changed, details=False)["people"] if each["id"] == name)
 
 
 @router.delete("/campuses/{c}/people/{name}", status_code=204)
 async def delete_person(
-    session: Writing, house: InHouse, campus: OnCampus, caller: Administrator, now: Now, name: Words
+    session: Writing,
+    house: InHouse,
+    campus: OnCampus,
+    caller: Administrator,
+    now: Now,
+    name: Words,
+    if_match: IfMatch = None,
 ) -> None:
     """Remove a person; refused while a shift or a list still names them."""
     if name not in campus.people_by_id:
@@ -112,13 +130,17 @@ async def delete_person(
     def remove(plain: dict[str, Any]) -> None:
         plain["people"] = [each for each in plain.get("people", []) if each["id"] != name]
 
-    await _change(session, house, campus, caller, now, remove)
+    await _change(session, house, campus, caller, now, remove, Read(f"people/{name}", if_match))
 
 
 @router.get("/campuses/{c}/shifts")
-async def list_shifts(session: Reading, house: InHouse, campus: OnCampus, _caller: Reader) -> dict[str, Any]:
-    """Return the shifts, the on-call list and the overrides."""
-    plain = registry.to_plain(await _present(session, house, campus))
+async def list_shifts(
+    session: Reading, house: InHouse, campus: OnCampus, _caller: Reader, answer: Response
+) -> dict[str, Any]:
+    """Return the shifts, the on-call list and the overrides. The ETag is that of the shifts."""
+    present = await _present(session, house, campus)
+    plain = registry.to_plain(present)
+    answer.headers["ETag"] = tag_of(part_of(present, "shifts"))
     return {"items": plain.get("shifts", []), "next": None} | {
         name: plain.get(name, []) for name in ("on_call", "overrides")
     }
@@ -132,9 +154,11 @@ async def put_shifts(
     caller: Administrator,
     now: Now,
     shifts: Annotated[list[dict[str, Any]], Body(examples=[[_SHIFT]])],
+    if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Replace the shifts."""
-    changed = await _change(session, house, campus, caller, now, lambda plain: plain.update(shifts=shifts))
+    read = Read("shifts", if_match)
+    changed = await _change(session, house, campus, caller, now, lambda plain: plain.update(shifts=shifts), read)
     return {"items": registry.to_plain(changed).get("shifts", []), "next": None}
 
 
@@ -149,10 +173,13 @@ async def _change(
     caller: Caller,
     now: datetime,
     change: Callable[[dict[str, Any]], object],
+    read: Read | None = None,
 ) -> Campus:
     """Change a campus as the database has it now; BadInput says what would be wrong with it then."""
     await in_turn(session)
     before = await _present(session, house, campus)
+    if read is not None:
+        must_match(read.tag, part_of(before, read.part))
     plain = registry.to_plain(before)
     change(plain)
     try:

@@ -25,6 +25,8 @@ from core.errors import BadInput, NotFound, Problem
 from rules import store
 
 router = APIRouter(tags=["policies"])
+TELLING = ("policies", "people", "shifts", "on_call", "overrides", "calendar")
+"""The parts of a campus that say who is told, and when."""
 OnWhich = Annotated[Words | None, Query(description="May be left out where there is only one campus.")]
 IfMatch = Annotated[str | None, Header(max_length=100, description="The ETag of what is to be changed.")]
 _REFUSED: dict[int | str, dict[str, Any]] = {
@@ -40,7 +42,7 @@ _EXAMPLE: dict[str, Any] = {
 @router.get("/policies")
 async def list_policies(session: Reading, house: InHouse, _caller: Reader, campus: OnWhich = None) -> Page[PolicyShown]:
     """Return the policies in force on a campus."""
-    known = await _present(session, house, campus)
+    known = await who_is_told(session, house, campus)
     return Page(items=[_shown(known, each) for each in policies.policies_of(known).values()], next=None)
 
 
@@ -49,7 +51,7 @@ async def show_policy(
     session: Reading, house: InHouse, _caller: Reader, response: Response, name: Words, campus: OnWhich = None
 ) -> PolicyShown:
     """Return a policy in force."""
-    known = await _present(session, house, campus)
+    known = await who_is_told(session, house, campus)
     found = _named(known, name)
     response.headers["ETag"] = f'"{found.version}"'
     return _shown(known, found)
@@ -111,11 +113,8 @@ async def preview_policy(
     session: Reading, house: InHouse, _caller: Reader, now: Now, said: PreviewSaid
 ) -> PreviewShown:
     """Return who would be told, and when, if a rule found something at a moment and nobody answered."""
-    known = await _present(session, house, said.campus)
-    rules = {each.id: each for each in await store.load_rules(session)}
-    if said.rule not in rules:
-        raise NotFound(f"no rule {said.rule!r}{nearest(said.rule, set(rules))}")
-    rule = rules[said.rule]
+    known = await who_is_told(session, house, said.campus)
+    rule = await store.load_rule(session, said.rule)
     severity, at = said.severity or rule.ladder[0].severity, said.at or now
     policy, _ = policies.choose(policies.policies_of(known), rule.alert.policy, severity)
     steps = policies.preview(policy, known, at)
@@ -147,6 +146,11 @@ def _the(house: House, campus: str | None) -> Campus:
     if campus is None and len(known) != 1:
         raise BadInput([Problem(f"say which campus: {', '.join(sorted(known)) or 'there is none'}", "campus")])
     return the_campus(campus or next(iter(known)), house)
+
+
+async def who_is_told(session: AsyncSession, house: House, campus: str | None) -> Campus:
+    """Return a campus with all that says who is told as the database has it at this moment."""
+    return await registry.renewed(session, house.vault, _the(house, campus), TELLING)
 
 
 async def _present(session: AsyncSession, house: House, campus: str | None) -> Campus:

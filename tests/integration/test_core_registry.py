@@ -145,3 +145,19 @@ async def test_the_changes_come_in_a_steady_order(database: Database, vault: Vau
     places = [(change.part, change.id) for change in removed if change.what == "removed"]
     assert places == sorted(places)
     assert len(places) >= 8
+
+
+async def test_some_parts_are_read_anew_and_the_rest_is_left_as_it_was(
+    database: Database, vault: Vault, campus: Campus
+) -> None:
+    people = [{**LINCOLN["people"][0], "name": "Sergeant Reyes"}, *LINCOLN["people"][1:]]
+    later = lincoln(people=people, shifts=[], zones=[], doors=[], devices=[], gatherings=[], calendar={})
+    async with database.transaction() as session:
+        await registry.save(session, vault, campus, now=START, by="the test")
+        await registry.save(session, vault, later, now=START, by="the test")
+    async with database.reading() as session:
+        found = await registry.renewed(session, vault, campus, ("people", "shifts", "calendar"))
+    assert (found.people, found.shifts, found.calendar) == (later.people, (), later.calendar)
+    assert found.people_by_id["reyes"].name == "Sergeant Reyes"
+    assert found.doors == campus.doors
+    assert not found.is_staffed(START), "what was worked out before is worked out anew"

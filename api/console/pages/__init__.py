@@ -6,11 +6,15 @@ from api.console.pages import (
     alerts,
     audit,
     board,
+    calendar,
     campus_map,
     devices,
     events,
     me,
+    people,
+    policies,
     quarantine,
+    quiet,
     reports,
     rule_edits,
     rules,
@@ -20,7 +24,7 @@ from api.console.pages import (
 )
 
 PAGES = (
-    *(board, campus_map, visits, events, alerts),
-    *(rules, rule_edits),
+    *(board, campus_map, visits, events, alerts, quiet),
+    *(rules, rule_edits, people, policies, calendar),
     *(devices, quarantine, reports, audit, system, users, me),
 )

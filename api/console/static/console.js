@@ -175,8 +175,7 @@ async function check() {
 // ------------------------------------------------------------------------------------------------------- forms
 // A form goes where it would go without this script; the answer is put in without a reload, and a refusal stands
 // beside what was typed.
-async function send(form, button) {
-  const given = new FormData(form, button);
+async function send(form, given) {
   const isFile = form.enctype === "multipart/form-data";
   const answer = await fetch(form.action, {
     method: "POST",
@@ -225,12 +224,13 @@ document.addEventListener("submit", async (event) => {
   if (form.method !== "post" || form.matches("[data-plain]")) return;
   event.preventDefault();
   const button = event.submitter ?? form.querySelector("button");
+  const given = new FormData(form, event.submitter); // before it is disabled: a button that is says nothing
   button.disabled = true;
   refusal.hidden = true;
   said.hidden = true;
   for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   try {
-    await send(form, event.submitter);
+    await send(form, given);
   } catch {
     refusal.hidden = false;
     refusal.textContent = "No answer came, so it is not known whether this counted. Look again, and try once more.";
