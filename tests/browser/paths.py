@@ -9,7 +9,9 @@ from fastapi.routing import APIRoute
 
 from api.console.pages import PAGES
 
-KNOWN = {"rule": "door-held-open", "policy": "extreme", "user": "1"}
+KNOWN = {"rule": "door-held-open", "name": "severe", "user": "1", "person": "reyes", "c": "lincoln"}
+ASKED = {"/quiet/state": "?state=lockdown"}
+"""What a page is asked, where it shows nothing otherwise."""
 PICTURES = {"/map/{c}/plan"}
 """What pages show, and is none itself."""
 
@@ -20,4 +22,4 @@ def paths(*, number: str, **known: str) -> Iterator[str]:
     for room in PAGES:
         for route in room.router.routes:
             if isinstance(route, APIRoute) and "GET" in route.methods and route.path not in PICTURES:
-                yield re.sub(r"\{(\w+)\}", lambda part: things[part[1]], route.path)
+                yield re.sub(r"\{(\w+)\}", lambda part: things[part[1]], route.path) + ASKED.get(route.path, "")

@@ -77,7 +77,8 @@ async def take(browser: Browser, address: str, token: str, into: Path, out: Cons
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=address, headers=headers) as client:
         alerts = (await client.get("/api/v1/alerts", params={"limit": 1})).json()["items"]
-    known = {"number": str(alerts[0]["id"]) if alerts else "1"}
+        campus = (await client.get("/api/v1/campuses")).json()["items"][0]["id"]
+    known = {"number": str(alerts[0]["id"]) if alerts else "1", "c": campus}
     taken = 0
     for look, how in LOOKS.items():
         context = await browser.new_context(base_url=address, **how)
