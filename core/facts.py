@@ -109,7 +109,7 @@ class GatheringFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
         return str(self.count)
 
 
-class DeviceFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
+class DeviceFacts(Facts, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """The health of one device."""
 
     entity: ClassVar[str] = "device"

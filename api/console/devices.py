@@ -19,7 +19,7 @@ from core.facts import DeviceFacts, Facts
 from core.silence import MISSED_BEATS
 from core.wire import MAX_FUTURE, MAX_PAST
 from ingest import health
-from ingest.health import Tally
+from ingest.health import Glance
 
 SHOWN: Final = 50
 STATES: Final = {
@@ -86,22 +86,25 @@ async def read(
     if which and which not in STATES:
         raise BadInput([Problem(f"no state {which!r}; there are {', '.join(STATES)}", "state")])
     told = {facts.id: facts for facts in await state.load(session, campus.id, "device")}
-    tallies = await health.load(session, campus.id)
-    known = [_Known(each, told.get(each.id), tallies.get(each.id)) for each in campus.devices_by_id.values()]
-    # What there is to say of a device is put into words only for those that are shown.
-    judged = [(_states(each, now), each) for each in known]
-    counts = Counter(word for states, _ in judged for word in states)
+    heard = await health.glances(session, campus.id)
+    counts: Counter[str] = Counter()
     wanted = like.strip().casefold()
-    found = [
-        (_RANKS[states[0]], each.device.id, states, each)
-        for states, each in judged
-        if (not which or which in states) and _is_like(campus, each.device, wanted)
-    ]
-    found.sort(key=lambda each: each[:2])
+    found: list[tuple[int, str, tuple[str, ...]]] = []
+    for device in campus.devices_by_id.values():
+        states = _states(_Known(device, told.get(device.id), heard.get(device.id)), now)
+        counts.update(states)
+        if (not which or which in states) and _is_like(campus, device, wanted):
+            found.append((_RANKS[states[0]], device.id, states))
+    found.sort()
     place = _place(after)
     rest = [each for each in found if each[:2] > place]
     shown, following = piece(rest[: SHOWN + 1], SHOWN, lambda each: f"{each[0]} {each[1]}")
-    return Devices([_line(campus, each, states) for _, _, states, each in shown], counts, len(known), following)
+    # What there is to say of a device is put into words only for those that are shown.
+    lines = [
+        _line(campus, _Known(campus.devices_by_id[key], told.get(key), heard.get(key)), states)
+        for _, key, states in shown
+    ]
+    return Devices(lines, counts, len(campus.devices_by_id), following)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ class _Known:
 
     device: Device
     facts: Facts | None
-    tally: Tally | None
+    glance: Glance | None
 
     @property
     def told(self) -> DeviceFacts:
@@ -120,7 +123,7 @@ class _Known:
     @property
     def heard_at(self) -> datetime | None:
         """When anything of it was last heard."""
-        heard, seen = self.told.heard_at, self.tally.last_seen if self.tally else None
+        heard, seen = self.told.heard_at, self.glance.last_seen if self.glance else None
         return max(heard, seen) if heard and seen else heard or seen
 
 
@@ -143,7 +146,7 @@ def _names(campus: Campus, device: Device) -> tuple[str, str]:
 
 
 def _line(campus: Campus, known: _Known, states: Sequence[str]) -> DeviceLine:
-    device, told, tally = known.device, known.told, known.tally
+    device, told, glance = known.device, known.told, known.glance
     door, source = _names(campus, device)
     return DeviceLine(
         id=device.id,
@@ -153,14 +156,14 @@ def _line(campus: Campus, known: _Known, states: Sequence[str]) -> DeviceLine:
         heard_at=known.heard_at,
         heartbeat=write_duration(device.heartbeat) if device.heartbeat else "",
         battery=_battery(told),
-        clock=_clock(tally.clock_offset if tally else None),
-        losses=f"{tally.lost} of {tally.messages + tally.lost}" if tally and tally.lost else "",
+        clock=_clock(glance.clock_offset if glance else None),
+        losses=f"{glance.lost} of {glance.messages + glance.lost}" if glance and glance.lost else "",
     )
 
 
 def _states(known: _Known, now: datetime) -> tuple[str, ...]:
-    told, tally, heard, heartbeat = known.told, known.tally, known.heard_at, known.device.heartbeat
-    offset = tally.clock_offset if tally else None
+    told, glance, heard, heartbeat = known.told, known.glance, known.heard_at, known.device.heartbeat
+    offset = glance.clock_offset if glance else None
     is_silent = bool(heartbeat and heard and now - heard > heartbeat * MISSED_BEATS)
     so = {
         "tampered": told.tampered,
@@ -169,7 +172,7 @@ def _states(known: _Known, now: datetime) -> tuple[str, ...]:
         "unheard": heard is None,
         "battery": told.battery_low,
         "clock": offset is not None and not -MAX_PAST <= offset <= MAX_FUTURE,
-        "losses": tally is not None and tally.lost > _LOSES * (tally.messages + tally.lost),
+        "losses": glance is not None and glance.lost > _LOSES * (glance.messages + glance.lost),
     }
     return tuple(word for word, holds in so.items() if holds) or ("well",)
 

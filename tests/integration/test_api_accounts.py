@@ -61,7 +61,7 @@ async def sign_in(
 
 async def proof(client: httpx.AsyncClient) -> dict[str, str]:
     page = (await client.get("/", headers={"Accept": "text/html"})).text
-    return {"X-CSRF-Token": page.partition('data-csrf="')[2].partition('"')[0]}
+    return {"X-CSRF-Token": page.partition('name="csrf" value="')[2].partition('"')[0]}
 
 
 async def test_a_user_signs_in_with_a_name_and_a_password(desk: Desk) -> None:
