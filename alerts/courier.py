@@ -22,7 +22,7 @@ from alerts import answers, desk, outbox, store
 from alerts.alert import Alert
 from alerts.channels import Channels, Outcome
 from alerts.duty import endpoint
-from alerts.notices import word_test
+from alerts.notices import Notice, word_test
 from alerts.outbox import DeliveryRow, Lane, Place, Result
 from alerts.parcels import MOST_TOGETHER, TOGETHER, Parcel, make_up, why_not
 from alerts.shapes import delivery_json
@@ -33,6 +33,7 @@ from core.database import Database, in_turn
 from core.errors import NotFound, Unavailable
 from core.feed import News
 from core.findings import SEVERITIES
+from core.spans import SILENT, Spans
 
 LEASE: Final = timedelta(seconds=8)
 """How long after its sender's death a notice is sent again; while it is being sent, the lease is renewed."""
@@ -73,6 +74,7 @@ class Courier:
         *,
         public_url: str | None = None,
         chance: random.Random | None = None,
+        spans: Spans = SILENT,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -80,6 +82,7 @@ class Courier:
         self._campuses = campuses
         self._public_url = public_url.rstrip("/") if public_url else None
         self._chance = chance or random.Random()  # noqa: S311 - spreads retries; nothing secret
+        self._spans = spans
         self._woken = asyncio.Event()
         self._busy: set[Place] = set()
         self._under_way: set[Parcel] = set()
@@ -196,7 +199,7 @@ class Courier:
     async def _carry(self, parcel: Parcel) -> None:
         try:
             if parcel.notice is not None:
-                parcel.outcome = await self._channels.send(parcel.url, parcel.notice, lane=parcel.lane)
+                parcel.outcome = await self._send(parcel, parcel.notice)
             self._sent.append(parcel)
             await self._record()
         except Unavailable as error:
@@ -210,6 +213,19 @@ class Courier:
             self._in_lane[parcel.lane] -= 1
             self.status.sending = len(self._tasks) - 1
             self.nudge()
+
+    async def _send(self, parcel: Parcel, notice: Notice) -> Outcome:
+        """Try to deliver. Neither span nor log says to whom: the name of an endpoint is somebody's, too."""
+        first = parcel.deliveries[0]
+        about: dict[str, Any] = {"alerts": sorted({row.alert for row in parcel.deliveries})}
+        about |= {"deliveries": [row.id for row in parcel.deliveries], "attempt": first.attempts}
+        with self._spans.span("deliver", **about, campus=first.campus, lane=parcel.lane, via=first.via) as span:
+            outcome = await self._channels.send(parcel.url, notice, lane=parcel.lane)
+            span.note(outcome=outcome.state)
+            if outcome.state != "accepted":
+                span.fail(outcome.state)
+            _log.info("delivery attempted", **about, outcome=outcome.state)
+            return outcome
 
     async def _record(self) -> None:
         """Write down everything that has been sent by now: whoever comes first writes for all."""

@@ -83,6 +83,7 @@ class DeliveryRow(Base):
         UniqueConstraint("alert", "generation", "step", "person", "endpoint"),
         Index(None, "lane", "due_at"),
         Index(None, "alert"),
+        Index(None, "created_at"),
     )
 
     @property
@@ -98,7 +99,7 @@ class AttemptRow(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     delivery: Mapped[int] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     outcome: Mapped[str]
     detail: Mapped[str] = mapped_column(Text)
 

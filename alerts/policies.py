@@ -364,11 +364,12 @@ def to_plain(policy: Policy) -> dict[str, Any]:
 
 def from_plain(plain: Mapping[str, Any]) -> Policy:
     """Return the policy that was kept with an alert; BadInput if it is not one (any more)."""
-    return _read(msgspec.json.encode(plain))
+    return read_kept(msgspec.json.encode(plain).decode())
 
 
 @lru_cache(maxsize=256)
-def _read(kept: bytes) -> Policy:
+def read_kept(kept: str) -> Policy:
+    """Return the policy that was kept with an alert, from the JSON it is stored as; BadInput if it is none."""
     try:
         return Policy.model_validate(msgspec.json.decode(kept))
     except ValidationError as error:

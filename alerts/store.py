@@ -103,7 +103,7 @@ class EventRow(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     alert: Mapped[int] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"), index=True)
-    at: Mapped[datetime]
+    at: Mapped[datetime] = mapped_column(index=True)
     event: Mapped[str]
     who: Mapped[str]
     text: Mapped[str] = mapped_column(Text)

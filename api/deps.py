@@ -32,6 +32,7 @@ from core.database import Database
 from core.errors import Forbidden, NotFound, Unauthorized, Unavailable
 from core.messages import Heard
 from core.settings import Settings
+from core.spans import SILENT, Spans
 from core.vault import Vault
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -113,6 +114,8 @@ class House:
     """Send a test to a campus's person's endpoint, and write down how it behaved."""
     rates: Rates = field(default_factory=Rates)
     """How often each caller has asked lately."""
+    spans: Spans = SILENT
+    """Makes a span of every request, where somebody collects them."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the service ends: the event streams then end by themselves."""
 

@@ -101,7 +101,8 @@ class BodyLimit:
                 return {"type": "http.request", "body": body, "more_body": False}
             return await receive()
 
-        await self._app({**scope, BODY: body}, receive_again, send)
+        scope[BODY] = body
+        await self._app(scope, receive_again, send)
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes | None:

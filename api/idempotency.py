@@ -157,7 +157,8 @@ class Keeper:
                     await send(part)
 
         try:
-            await self._app({**scope, _HELD: holds}, receive, collect)
+            scope[_HELD] = holds
+            await self._app(scope, receive, collect)
         except Exception:
             for hold in holds:
                 await _settle(hold, [])

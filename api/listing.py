@@ -76,7 +76,23 @@ def number_cursor(after: Annotated[str | None, Depends(text_cursor)]) -> int | N
     return int(after)
 
 
+def moment_cursor(after: Annotated[str | None, Depends(text_cursor)]) -> tuple[datetime, int] | None:
+    """Return event time and id of the last row seen; BadInput if the cursor is none of ours."""
+    if after is None:
+        return None
+    at, _, text = after.partition("#")
+    number = number_cursor(text)
+    try:
+        moment = read_instant(at)
+    except Refused:
+        raise _BAD from None
+    if moment is None or number is None:
+        raise _BAD
+    return moment, number
+
+
 AfterId = Annotated[int | None, Depends(number_cursor)]
+AfterMoment = Annotated[tuple[datetime, int] | None, Depends(moment_cursor)]
 AfterKey = Annotated[str | None, Depends(text_cursor)]
 
 

@@ -32,21 +32,29 @@ _KEY: Final[dict[str, Any]] = {
 }
 
 
+_WRITTEN: Final[dict[str, Any]] = {}
+"""The document of this process: every application has the same routes, and writing it takes a second."""
+
+
 def complete(app: FastAPI) -> None:
     """Let an application describe itself with what its operations have in common."""
     plain = app.openapi
 
     def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = plain()
-            for path, method, operation in _operations(document):
-                if path.startswith((PREFIX, "/hooks/", "/a/")):
-                    _add_problems(operation, method)
-                if path.startswith(PREFIX):
-                    _add_key(operation, method)
-        return app.openapi_schema or {}
+        if not _WRITTEN:
+            _WRITTEN.update(_completed(plain()))
+        return _WRITTEN
 
     app.openapi = described  # type: ignore[method-assign] # the place that FastAPI names for this
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    for path, method, operation in _operations(document):
+        if path.startswith((PREFIX, "/hooks/", "/a/")):
+            _add_problems(operation, method)
+        if path.startswith(PREFIX):
+            _add_key(operation, method)
+    return document
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -46,6 +46,8 @@ from api.routes import (
     visits,
 )
 from api.statics import Statics
+from api.traced import Traced
+from core.spans import SILENT
 
 DESCRIPTION = """
 Doors, visits and gatherings of a campus, the rules that watch them, and the alerts that tell people.
@@ -83,6 +85,14 @@ def create_api(house: House) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         lifespan=lifespan,
+        # FastAPI's own spans, figures and records hold paths, queries and messages of errors, which name people.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     app.state.house = house
     app.state.live = live
@@ -94,6 +104,8 @@ def create_api(house: House) -> FastAPI:
     app.add_exception_handler(idempotency.Done, idempotency.answer_again)
     app.add_middleware(idempotency.Keeper)
     app.add_middleware(BodyLimit)
+    if house.spans is not SILENT:
+        app.add_middleware(Traced, spans=house.spans)
     app.add_middleware(Armour)
     # Outermost, so that whatever is said is said in few bytes; the event stream is left as it is.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)

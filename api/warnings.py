@@ -11,6 +11,7 @@ from typing import Final
 
 from alerts import policies
 from alerts.policies import Policy
+from api.veil import reads_details
 from core.campus import Campus
 from core.errors import BadInput, Problem
 from rules import lint
@@ -30,6 +31,9 @@ def of_campus(campus: Campus, rules: Sequence[Rule], now: datetime) -> list[Prob
 def of_rule(rule: Rule, campuses: Iterable[Campus], now: datetime) -> list[Problem]:
     """Return what is surprising about one rule, on each campus."""
     found: list[Problem] = []
+    if reads_details(str(rule.document.get("alert", {}).get("text", ""))):
+        said = "shows a private detail of a visit to everybody who sees the alert, and on the phones of those told"
+        found.append(Problem(said, "alert.text"))
     for campus in campuses:
         found += [*lint.on_rule(rule, campus), *_of_policies(campus, [rule], now)]
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -239,8 +240,10 @@ def backtest(
     """Say what other values of a rule's parameters would have cost, and which real alerts they would have missed."""
     from app import backtest as pricing
     from app.wiring import opened
+    from rules.aside import NICENESS
 
     question = pricing.Question(rule, since, until, settings or (), sweep or ())
+    os.nice(NICENESS)  # it may run beside the service, which must not notice
 
     async def work() -> int:
         async with opened(_settings()) as store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -11,6 +12,7 @@ import structlog
 import uvicorn
 
 from api.server import create_api
+from app import telemetry
 from app.broker import EmbeddedBroker
 from app.gauges import LOOK_S as GAUGES_S
 from app.wiring import Service, build
@@ -36,10 +38,11 @@ GRACE_S = 3
 async def run(settings: Settings, roles: frozenset[str]) -> int:
     """Run the service of these settings until SIGTERM or SIGINT; return the exit status."""
     stop = asyncio.Event()
+    spans = telemetry.configured(os.environ)
     with _signals(stop):
         async with _broker(settings) as reached:
             judges = "ingest" in roles
-            service = build(reached, listen=judges, judge=judges)
+            service = build(reached, listen=judges, judge=judges, spans=spans)
             try:
                 await _prepared(service, stop)
                 async with running(service, roles):

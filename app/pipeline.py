@@ -26,6 +26,7 @@ from core.database import Database
 from core.facts import CampusFacts, DoorFacts, Facts, GatheringFacts
 from core.findings import Finding
 from core.messages import Heard, Message
+from core.spans import SILENT, Span, Spans
 from core.vault import Vault
 from ingest import discovery, health, quarantine
 from ingest import store as mappings
@@ -55,6 +56,7 @@ class Pipeline:
         lateness: timedelta,
         metrics: Metrics,
         committed: Callable[[], None],
+        spans: Spans = SILENT,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -63,6 +65,7 @@ class Pipeline:
         self._lateness = lateness
         self._metrics = metrics
         self._committed = committed
+        self._spans = spans
         self._turn = asyncio.Lock()
         self._engines: dict[str, Engine] | None = None
         self._rules: list[Rule] = []
@@ -81,6 +84,10 @@ class Pipeline:
 
         Raises Unavailable where the database cannot be reached; nothing has happened then.
         """
+        with self._spans.span("batch", messages=len(batch)) as span:
+            return await self._on_batch(batch, span)
+
+    async def _on_batch(self, batch: Sequence[Heard], span: Span) -> Receipt:
         started = stopwatch()
         async with self._corridor() as (session, now):
             found = self._intake.read(batch, now)
@@ -90,11 +97,13 @@ class Pipeline:
             new = {id(message) for message in fresh}
             lost = await self._note_health(session, batch, found.messages, new)
             touched = {message.campus for message in fresh}
-            await self._settle(session, touched, self._judge(fresh, now), now)
+            alerts = await self._settle(session, touched, self._judge(fresh, now), now)
         repeats = sum(bool(each) and new.isdisjoint(map(id, each)) for each in found.messages.values())
         reasons = [(place, each.reason) for place, each in found.unread.items()]
         self._metrics.batch(fresh, repeats, lost, [reason for _, reason in reasons], stopwatch() - started)
         accepted = len(found.messages.keys() - found.unread.keys()) - repeats
+        span.note(accepted=accepted, duplicates=repeats, quarantined=len(reasons), campuses=sorted(touched))
+        _tell(span, alerts)
         return Receipt(accepted=accepted, duplicates=repeats, quarantined=reasons)
 
     async def on_heard(self, batch: list[Heard]) -> None:
@@ -118,13 +127,17 @@ class Pipeline:
         """Let time pass: what was waiting for it is judged, the escalations whose time has come are planned."""
         if self._is_quiet():
             return
+        with self._spans.span("tick") as span:
+            _tell(span, await self._let_pass())
+
+    async def _let_pass(self) -> list[int]:
         async with self._corridor() as (session, now):
             findings: list[Finding] = []
             due = self._engines_due(now)
             if not self.catching_up:
                 for campus in due:
                     findings += self._engines_now()[campus].advance(now - self._lateness)
-            await self._settle(session, due, findings, now)
+            return await self._settle(session, due, findings, now)
 
     def _is_quiet(self) -> bool:
         # The common tick finds nothing to do and must not cost a transaction.
@@ -244,8 +257,8 @@ class Pipeline:
 
     async def _settle(
         self, session: AsyncSession, touched: Iterable[str], findings: Sequence[Finding], now: datetime
-    ) -> None:
-        """Write down what has changed on the campuses touched, and hand the findings on to the desk."""
+    ) -> list[int]:
+        """Write down what has changed on the campuses touched, and hand the findings on; return the alerts touched."""
         news: list[feed.News] = []
         for campus in touched:
             engine = self._engines_now()[campus]
@@ -255,9 +268,19 @@ class Pipeline:
             self._metrics.judged(engine.take_tally())
         for finding in findings:
             self._metrics.finding(finding.rule, finding.state)
+        alerts: set[int] = set()
         if findings:
-            await desk.handle_all(session, findings, self.campuses, now=now)
+            told = await desk.handle_all(session, findings, self.campuses, now=now)
+            alerts = {alert.id for alert in told if alert is not None}
         await feed.publish(session, news, now)
+        return sorted(alerts)
+
+
+def _tell(span: Span, alerts: list[int]) -> None:
+    """Say, in the span and in the log, which alerts came or moved; it is committed by now."""
+    if alerts:
+        span.note(alerts=alerts)
+        log.info("alerts moved", alerts=alerts)
 
 
 async def _revisions(session: AsyncSession) -> tuple[int, int, int]:

@@ -32,6 +32,7 @@ from core.database import Database
 from core.errors import Unavailable
 from core.messages import Heard
 from core.settings import Settings
+from core.spans import SILENT, Spans
 from core.vault import Vault
 from ingest.mqtt import Listener
 from rules import rule, store
@@ -60,6 +61,7 @@ class Service:
     gauges: Gauges
     committed: asyncio.Event
     closing: asyncio.Event
+    spans: Spans = SILENT
     judges: bool = True
     listener: Listener | None = None
     roles: frozenset[str] = frozenset()
@@ -81,6 +83,7 @@ class Service:
             news=self.committed,
             committed=self.courier.nudge,
             try_out=self.courier.try_out,
+            spans=self.spans,
             closing=self.closing,
         )
 
@@ -98,6 +101,7 @@ class Service:
         """Give back what was opened."""
         self.channels.close()
         await self.database.close()
+        await asyncio.to_thread(self.spans.close)
 
 
 async def seed(database: Database, vault: Vault, now: datetime, settings: Settings) -> None:
@@ -129,12 +133,14 @@ def build(
     listen: bool = True,
     judge: bool = True,
     channels: Channels | None = None,
+    spans: Spans = SILENT,
 ) -> Service:
     """Return a service built from its settings; nothing runs and nothing is opened yet.
 
     `listen`: connect to the broker of the settings; without it messages come in through `Service.pipeline` alone.
     `judge`: this process runs the rules. A campus has one engine, so one process alone may do so.
     `channels`: where words go out, in place of Apprise.
+    `spans`: makes the spans of traces, where somebody collects them.
     """
     clock = clock or SystemClock()
     vault = Vault(settings.require_secret())
@@ -156,11 +162,13 @@ def build(
         lateness=settings.lateness,
         metrics=metrics,
         committed=nudge,
+        spans=spans,
     )
-    courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=settings.public_url)
+    public_url = settings.public_url
+    courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=public_url, spans=spans)
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
     watchdog = Watchdog(database, clock, channels, lambda: pipeline.campuses)
-    preflight = Preflight(database, clock, channels, lambda: pipeline.campuses, public_url=settings.public_url)
+    preflight = Preflight(database, clock, channels, lambda: pipeline.campuses, public_url=public_url)
     weekly = Weekly(database, clock, lambda: pipeline.campuses, nudge=courier.nudge)
     listener = _listener(settings, clock, pipeline) if listen else None
     watch = Watch(database, clock, auditor, listener)
@@ -185,6 +193,7 @@ def build(
         gauges=gauges,
         committed=committed,
         closing=asyncio.Event(),
+        spans=spans,
         judges=judge,
         listener=listener,
     )

@@ -12,12 +12,13 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import decode, deliveries, fuzz, kill, latency, outage, replay, throughput
+from benchmarks import decode, deliveries, fuzz, journal, kill, latency, outage, replay, throughput
 from benchmarks.stage import postgres
 from core.clock import SystemClock
 
@@ -189,6 +190,7 @@ PROGRAMS: dict[str, Callable[[Path], list[str]]] = {
     "replay": run_replay,
     "kill": run_kill,
     "deliveries": deliveries.lines,
+    "journal": journal.lines,
     "outage": run_outage,
 }
 
@@ -217,12 +219,15 @@ def main() -> int:
     """Run the programs named, or all, and write the page."""
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("names", nargs="*", choices=[*PROGRAMS, []], metavar="NAME", help=", ".join(PROGRAMS))
-    chosen = words.parse_args().names or list(PROGRAMS)
+    words.add_argument("--rows", type=int, default=journal.ROWS, help="messages in the large journal")
+    said = words.parse_args()
+    chosen = said.names or list(PROGRAMS)
+    programs = {**PROGRAMS, "journal": partial(journal.lines, rows=said.rows)}
     out, lines = Console(), about()
     with tempfile.TemporaryDirectory(prefix="hallwatch-bench-", ignore_cleanup_errors=True) as folder:
         for number, name in enumerate(chosen, 1):
             out.print(f"{number}/{len(chosen)} {name} …")
-            found = PROGRAMS[name](Path(folder) / name)
+            found = programs[name](Path(folder) / name)
             out.print("\n".join(line for line in found if line.startswith("|")))
             lines += [*found, ""]
     if len(chosen) == len(PROGRAMS):

@@ -46,27 +46,33 @@ async def run(folder: Path, *, rate: int = 50, seconds: float = 20.0, database_u
     async with stage(folder, database_url=database_url) as here:
         await asyncio.to_thread(here.service.start)
         await _publish(here, "w", rate, 2.0)
-        sent = await _publish(here, "v", rate, seconds)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(30):
-                while not sent.keys() <= _arrivals(here).keys():
-                    await asyncio.sleep(0.1)
-        arrived = _arrivals(here)
+        return await measure(here, "v", rate=rate, seconds=seconds)
+
+
+async def measure(here: Stage, name: str, *, rate: int, seconds: float) -> Latency:
+    """Measure a service that runs already. `name` is a letter for the visits of this measuring alone."""
+    sent = await _publish(here, name, rate, seconds)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(30):
+            while not sent.keys() <= _arrivals(here).keys():
+                await asyncio.sleep(0.1)
+    arrived = _arrivals(here)
     took = sorted((arrived[visit] - at) * 1000 for visit, at in sent.items() if visit in arrived)
-    name = "PostgreSQL" if database_url else "SQLite"
+    database = "SQLite" if here.database_url.startswith("sqlite") else "PostgreSQL"
     if not took:
-        return Latency(name, rate, len(sent), 0, *([float("inf")] * 4))
-    return Latency(name, rate, len(sent), len(took), *(_share(took, p) for p in (0.5, 0.95, 0.99)), took[-1])
+        return Latency(database, rate, len(sent), 0, *([float("inf")] * 4))
+    return Latency(database, rate, len(sent), len(took), *(share(took, p) for p in (0.5, 0.95, 0.99)), took[-1])
 
 
-def _share(ordered: list[float], share: float) -> float:
+def share(ordered: list[float], share: float) -> float:
+    """Return the value below which a share of the ordered values lies."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 def _arrivals(here: Stage) -> dict[str, float]:
     arrived: dict[str, float] = {}
     for push in here.receiver.received:
-        found = re.search(r"probe ([vw]\d+)", push.json["message"] + push.json["title"])
+        found = re.search(r"probe ([a-z]\d+)", push.json["message"] + push.json["title"])
         if found:
             arrived.setdefault(found.group(1), push.at)
     return arrived

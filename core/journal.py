@@ -7,11 +7,28 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import Index, LargeBinary, Text, delete, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    Index,
+    LargeBinary,
+    Select,
+    Text,
+    column,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+    values,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from core.database import Base, BigId, insert
+from core.database import Base, BigId, insert, is_postgresql
 from core.messages import KINDS, Message
 
 REMEMBER = timedelta(hours=24)
@@ -36,11 +53,23 @@ class MessageRow(Base):
     data: Mapped[str] = mapped_column(Text)
 
     __table_args__ = (
+        # Every list is in the order of `at` within a campus, and within a kind or a key of it: one index each.
         Index(None, "campus", "at"),
+        Index(None, "campus", "kind", "at"),
         Index(None, "campus", "kind", "key", "at"),
         Index(None, "received_at"),
         {"sqlite_autoincrement": True},
     )
+
+
+_NEWEST = (MessageRow.at.desc(), MessageRow.id.desc())
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a list stopped: the event time and the number of the last row."""
+
+    at: datetime
+    id: int
 
 
 async def append(session: AsyncSession, messages: Sequence[Message]) -> list[Message]:
@@ -139,26 +168,72 @@ async def find(
     key: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    before_id: int | None = None,
+    before: Position | None = None,
     limit: int = 100,
 ) -> list[MessageRow]:
-    """Return rows, the newest first; `before_id` continues a listing where it stopped. `kind` may be `door.*`."""
-    query = select(MessageRow).order_by(MessageRow.id.desc()).limit(limit)
-    if campus:
-        query = query.where(MessageRow.campus == campus)
-    if kind and kind.endswith(".*"):
-        query = query.where(MessageRow.kind.startswith(kind[:-1], autoescape=True))
-    elif kind:
-        query = query.where(MessageRow.kind == kind)
-    if key:
-        query = query.where(MessageRow.key == key)
-    if since:
-        query = query.where(MessageRow.at >= since)
-    if until:
-        query = query.where(MessageRow.at < until)
-    if before_id is not None:
-        query = query.where(MessageRow.id < before_id)
-    return list((await session.execute(query)).scalars())
+    """Return rows, the newest first by event time; `before` continues a list where it stopped. `kind` may be `door.*`.
+
+    However much is kept and however rare what is asked for, an index leads to it: what concerns several campuses or
+    kinds is looked for in each of them by itself, and the newest of all are taken.
+    """
+    ends = [] if key is None else [MessageRow.key == key]
+    ends += [] if since is None else [MessageRow.at >= since]
+    ends += [] if until is None else [MessageRow.at < until]
+    if before is not None:
+        # The first of the two is for the index: a range that it can begin at.
+        ends += [MessageRow.at <= before.at, or_(MessageRow.at < before.at, MessageRow.id < before.id)]
+    kinds = None if kind is None and key is None else _kinds(kind)
+    if kinds is not None and len(kinds) < 2:
+        ends.append(MessageRow.kind == "".join(kinds))
+        kinds = None
+    if campus is not None and kinds is None:
+        query = select(MessageRow).where(MessageRow.campus == campus, *ends)
+    else:
+        places, inside = _places(campus, kinds)
+        query = select(MessageRow).where(MessageRow.id.in_(_newest(session, places, [*inside, *ends], limit)))
+    return list((await session.execute(query.order_by(*_NEWEST).limit(limit))).scalars())
+
+
+def _kinds(asked: str | None) -> list[str]:
+    """Return the kinds that are meant by `door.opened`, by `door.*`, or by nothing."""
+    if asked is None:
+        return list(KINDS)
+    family = asked.removesuffix("*") if asked.endswith(".*") else None
+    return [each for each in KINDS if each == asked or (family is not None and each.startswith(family))]
+
+
+def _places(campus: str | None, kinds: list[str] | None) -> tuple[list[CTE], list[ColumnElement[bool]]]:
+    """Return the tables of campuses and kinds to look in, and what a row of one of them is."""
+    campuses = _campuses() if campus is None else select(literal(campus).label("campus")).cte("campuses")
+    if kinds is None:
+        return [campuses], [MessageRow.campus == campuses.c.campus]
+    named = values(column("kind", Text), name="kinds").data([(each,) for each in kinds]).cte("kinds")
+    return [campuses, named], [MessageRow.campus == campuses.c.campus, MessageRow.kind == named.c.kind]
+
+
+def _campuses() -> CTE:
+    """Return the campuses of the journal, found in an index by leaps from one to the next."""
+    found = select(func.min(MessageRow.campus).label("campus")).cte("campuses", recursive=True)
+    following = select(func.min(MessageRow.campus)).where(MessageRow.campus > found.c.campus)
+    return found.union_all(select(following.scalar_subquery()).where(found.c.campus.is_not(None)))
+
+
+def _newest(
+    session: AsyncSession, places: Sequence[CTE], inside: Sequence[ColumnElement[bool]], limit: int
+) -> Select[int]:
+    """Return a query of the ids of the newest rows of all places: the newest of each, and of these the newest."""
+    newest = select(MessageRow.id, MessageRow.at).where(*inside).order_by(*_NEWEST).limit(limit).correlate(*places)
+    together: FromClause = places[0]
+    for place in places[1:]:
+        together = together.join(place, true())
+    if is_postgresql(session):
+        found = newest.lateral()
+        query = select(found.c.id).select_from(together.join(found, true()))
+        return query.order_by(found.c.at.desc(), found.c.id.desc()).limit(limit)
+    # SQLite knows no LATERAL, but follows the list of row numbers that is made for each place.
+    rows = aliased(MessageRow)
+    query = select(rows.id).select_from(together).join(rows, rows.id.in_(newest.with_only_columns(MessageRow.id)))
+    return query.order_by(rows.at.desc(), rows.id.desc()).limit(limit)
 
 
 async def purge(session: AsyncSession, before: datetime) -> int:

@@ -20,6 +20,7 @@ from api.console.door_chart import DoorChart
 from api.console.frame import Frame
 from api.console.truth import mark
 from api.console.views import Card
+from api.veil import veiled
 from core.campus import Campus, Person
 from core.errors import BadInput, NotFound
 from rules import store as rules
@@ -193,7 +194,7 @@ async def _chart(session: AsyncSession, alert: Alert, campus: Campus | None, now
 
 # ------------------------------------------------------------------------------------------------------- why
 async def _why(session: AsyncSession, alert: Alert, campus: Campus | None, now: datetime) -> Why:
-    said: Mapping[str, Any] = alert.because
+    said: Mapping[str, Any] = veiled(alert.because)
     params = said.get("params") or {}
     rule = await _rule_of(session, alert, params)
     declared = rule.document.get("params", {}) if rule else {}

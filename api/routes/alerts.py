@@ -13,7 +13,9 @@ from alerts.suppression import Suppression
 from api.alert_schemas import Correction, HandOver, Reopening, Shelving, SuppressionShown
 from api.deps import Answerer, InHouse, Now, Reader, Reading, Writing, the_campus
 from api.listing import AfterId, Instant, Limit, Number, Page, Words, piece
+from api.private import Eyes, WithEyes
 from api.schemas import AlertDetail, AlertShown, Answered, Note, ProblemDetails, Resolution
+from api.veil import veiled
 from core.errors import Conflict
 from core.findings import Severity
 
@@ -28,6 +30,7 @@ _NOT_POSSIBLE: dict[int | str, dict[str, Any]] = {
 async def list_alerts(
     session: Reading,
     _caller: Reader,
+    eyes: WithEyes,
     after: AfterId,
     state: Annotated[Literal["open", "closed"] | None, Query(description="`open` is everything not closed.")] = None,
     severity: Severity | None = None,
@@ -36,7 +39,7 @@ async def list_alerts(
     since: Annotated[Instant | None, Query(description="Opened at or after.")] = None,
     limit: Limit = 100,
 ) -> Page[AlertShown]:
-    """Return alerts, the newest first."""
+    """Return alerts, the newest first. What their reasons say of students and the watch list takes a purpose."""
     found = await store.find(
         session,
         state=state,
@@ -48,17 +51,21 @@ async def list_alerts(
         limit=limit + 1,
     )
     shown, following = piece(found, limit, lambda alert: alert.id)
-    return Page(items=[_shown(alert) for alert in shown], next=following)
+    told = [await _reasoned(shapes.as_json(alert), eyes) for alert in shown]
+    return Page(items=[AlertShown.model_validate(each) for each in told], next=following)
 
 
 @router.get("/alerts/{number}", responses={404: _NOT_POSSIBLE[404]})
-async def show_alert(session: Reading, _caller: Reader, number: Number) -> AlertDetail:
-    """Return one alert with its evidence, its timeline, every delivery and its attempts, and its next step."""
+async def show_alert(session: Reading, _caller: Reader, eyes: WithEyes, number: Number) -> AlertDetail:
+    """Return one alert with its evidence, its timeline, every delivery and its attempts, and its next step.
+
+    What its reasons say of students and the watch list takes a purpose.
+    """
     alert = await store.get(session, number)
     rows = await outbox.of_alerts(session, [number])
     attempts = await outbox.attempts_of(session, [row.id for row in rows])
     return AlertDetail.model_validate(
-        shapes.as_json(alert)
+        await _reasoned(shapes.as_json(alert), eyes)
         | {
             "timeline": [shapes.event_json(event) for event in await store.timeline(session, number)],
             "deliveries": shapes.deliveries_json(rows, attempts),
@@ -152,8 +159,18 @@ async def shelve(
     return SuppressionShown.model_validate(quiet.as_json(kept, now))
 
 
+async def _reasoned(shown: dict[str, Any], eyes: Eyes) -> dict[str, Any]:
+    """Return an alert with reasons as this caller may see them; what is seen of private details is on record first."""
+    because = veiled(shown["because"])
+    if because == shown["because"]:
+        return shown
+    await eyes.saw("alerts", shown["campus"], [str(shown["id"])])
+    return shown if eyes.see else shown | {"because": because}
+
+
 def _shown(alert: Alert) -> AlertShown:
-    return AlertShown.model_validate(shapes.as_json(alert))
+    plain = shapes.as_json(alert)
+    return AlertShown.model_validate(plain | {"because": veiled(plain["because"])})
 
 
 def _answered(answer: Answer) -> Answered:

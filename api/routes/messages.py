@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from api.access import Caller
 from api.deps import InHouse, Reader, Reading, Receipt, Sender
-from api.listing import AfterId, Instant, Limit, Page, Words, piece
+from api.listing import AfterMoment, Instant, Limit, Page, Words, piece
 from api.private import WithEyes, is_private, without_details
 from api.schemas import MessageShown, ReceiptShown, Unread
 from core import journal
@@ -122,7 +122,7 @@ async def list_messages(
     session: Reading,
     _caller: Reader,
     eyes: WithEyes,
-    after: AfterId,
+    after: AfterMoment,
     campus: Words | None = None,
     kind: Annotated[Words | None, Query(description="A kind (`door.opened`) or a family (`door.*`).")] = None,
     key: Annotated[Words | None, Query(description="The door, visit, gathering or device it is about.")] = None,
@@ -130,11 +130,12 @@ async def list_messages(
     until: Annotated[Instant | None, Query(description="Event time, before.")] = None,
     limit: Limit = 100,
 ) -> Page[MessageShown]:
-    """Return what was heard, the newest first. Details that touch the watch list or a student take a purpose."""
+    """Return what was heard, the newest first by event time. Details of students and the watch list take a purpose."""
+    before = None if after is None else journal.Position(*after)
     rows = await journal.find(
-        session, campus=campus, kind=kind, key=key, since=since, until=until, before_id=after, limit=limit + 1
+        session, campus=campus, kind=kind, key=key, since=since, until=until, before=before, limit=limit + 1
     )
-    shown, following = piece(rows, limit, lambda row: row.id)
+    shown, following = piece(rows, limit, lambda row: f"{row.at.isoformat()}#{row.id}")
     items = [_shown(row) for row in shown]
     private = [each for each in items if each.campus and is_private(each.body, each.kind)]
     for place in sorted({each.campus for each in private}):

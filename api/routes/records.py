@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -12,8 +13,10 @@ from alerts import cap, evidence, links, outbox, reach, shapes, store, telling
 from alerts.alert import Alert
 from api.deps import InHouse, Now, Reader, Reading, Writing
 from api.listing import Number, Page
+from api.private import WithEyes
 from api.record_schemas import ReachShown
 from api.schemas import ProblemDetails
+from api.veil import veiled, veiled_message
 from core import audit
 from core.errors import Forbidden, NotFound
 from rules import store as rules
@@ -32,23 +35,29 @@ async def get_evidence(
     session: Writing,
     caller: Reader,
     now: Now,
+    eyes: WithEyes,
     number: Number,
     redacted: Annotated[bool, Query(description="A copy that names nobody.")] = False,
 ) -> Response:
-    """Return all that is known of an alert in one file. Who takes it is on record; names are for sro and admin."""
+    """Return all that is known of an alert in one file. Who takes it is on record; names are for sro and admin.
+
+    What its reasons and messages say of students and the watch list takes a purpose.
+    """
     if not redacted and not caller.may("answer"):
         raise Forbidden(f"{caller.role} may only have the redacted copy: add ?redacted=true")
     alert = await store.get(session, number)
     campus = house.campuses().get(alert.campus)
     rule = await _rule_of(session, alert)
     record = await evidence.gather(session, number, campus=campus, now=now, rule=rule)
+    if redacted or not eyes.see:
+        record = replace(record, data=_veiled(record.data))
     await audit.record(
         session,
         at=now,
         actor=caller.actor,
         action="evidence.export",
         subject=f"alert:{number}",
-        detail={"redacted": redacted},
+        detail={"redacted": redacted} | ({"purpose": eyes.purpose} if eyes.see else {}),
     )
     name = f"alert-{alert.id}{'-redacted' if redacted else ''}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -90,6 +99,12 @@ async def get_reach(house: InHouse, session: Reading, _caller: Reader, now: Now,
     campus = house.campuses().get(alert.campus)
     lines = reach.board(alert, rows, attempts, sent, telling.policy_of(alert), campus, now)
     return Page(items=[ReachShown.model_validate(shapes.reach_json(line)) for line in lines], next=None)
+
+
+def _veiled(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a record without private details."""
+    alert = data["alert"] | {"because": veiled(data["alert"]["because"])}
+    return data | {"alert": alert, "messages": [veiled_message(each) for each in data["messages"]]}
 
 
 async def _rule_of(session: AsyncSession, alert: Alert) -> dict[str, Any] | None:

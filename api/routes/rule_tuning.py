@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import tuning
 from api.deps import Administrator, House, InHouse, Now, Reader
 from api.listing import Instant, Words
+from api.private import WithEyes
 from api.rule_editing import InAside
 from api.rule_schemas import (
     AccountShown,
@@ -23,6 +24,7 @@ from api.rule_schemas import (
     ShadowShown,
 )
 from api.schemas import ProblemDetails
+from api.veil import veiled
 from core.campus import Campus, nearest, read_duration, write_duration
 from core.errors import BadInput, Conflict, NotFound, Problem
 from rules import past, store
@@ -76,6 +78,7 @@ async def backtest(
 async def why(
     house: InHouse,
     _caller: Reader,
+    eyes: WithEyes,
     aside: InAside,
     now: Now,
     rule: Words,
@@ -84,7 +87,10 @@ async def why(
     campus: Words | None = None,
     history: Annotated[str, Query(max_length=20, description="How much of the time before is read.")] = HISTORY_SAID,
 ) -> AccountShown:
-    """Say why a rule held for a key at a moment, or why not, by judging the time before it again."""
+    """Say why a rule held for a key at a moment, or why not, by judging the time before it again.
+
+    What it read of students and the watch list takes a purpose.
+    """
     moment = at or now
     if moment > now:
         raise BadInput([Problem("lies in the future", where="at")])
@@ -100,7 +106,12 @@ async def why(
             key=key,
             at=moment,
         )
-    return AccountShown.model_validate(await aside.ask(order))
+    account = await aside.ask(order)
+    shown = veiled(account)
+    if shown != account and eyes.see:
+        await eyes.saw("why", account["campus"], [f"{rule} {key}"])
+        shown = account
+    return AccountShown.model_validate(shown)
 
 
 @router.get("/rules/{rule}/shadow", responses=_NONE | _BUSY | _NOT_IN_SHADOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,10 +11,14 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import update
 
-from core import registry
+from app import migrate
+from core import audit, registry
+from core.database import Database
 from tests import servers
 from tests.campuses import lincoln
+from tests.conftest import START
 
 SECRET_NAME = "Alex Planted Secret"
 
@@ -197,6 +202,19 @@ def test_the_database_is_brought_up_and_its_audit_verified(service: servers.Serv
     assert "already" in service.command("db", "upgrade").stdout
     service.command("token", "create", "--name", "x", "--role", "viewer")
     assert "whole" in service.command("audit", "verify").stdout
+
+
+async def test_audit_verify_names_the_row_that_was_edited(service: servers.Service) -> None:
+    database = Database(service.environment["HALLWATCH_DATABASE_URL"])
+    await migrate.upgrade(database)
+    async with database.transaction() as session:
+        for number in range(3):
+            await audit.record(session, at=START, actor="person:reyes", action="note", subject=f"alert:{number}")
+    async with database.transaction() as session:
+        await session.execute(update(audit.AuditRow).where(audit.AuditRow.id == 2).values(actor="somebody else"))
+    await database.close()
+    said = await asyncio.to_thread(service.command, "audit", "verify", check=False)
+    assert (said.returncode, said.stdout.strip()) == (1, "row 2 does not fit the chain")
 
 
 @pytest.mark.parametrize("what", ["rule", "campus", "policy", "mapping", "message", "scenario"])

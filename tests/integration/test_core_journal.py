@@ -198,8 +198,25 @@ async def test_a_listing_goes_on_where_it_stopped_while_more_arrives(database: D
     await append(database, *(said(DoorOpened, n) for n in range(5)))
     first = await rows(database, limit=2)
     await append(database, said(DoorOpened, 99))
-    rest = await rows(database, before_id=first[-1].id)
+    rest = await rows(database, before=journal.Position(first[-1].at, first[-1].id))
     assert [(row.at - START).total_seconds() for row in [*first, *rest]] == [4, 3, 2, 1, 0]
+
+
+async def test_a_listing_goes_on_among_messages_of_one_instant(database: Database) -> None:
+    at_once = [said(DoorOpened, 1, message_id=f"m{n}") for n in range(3)]
+    await append(database, *at_once, said(DoorOpened, 1, message_id="m3", campus="other"))
+    seen: list[int] = []
+    before: journal.Position | None = None
+    while found := await rows(database, before=before, limit=1):
+        seen.append(found[0].id)
+        before = journal.Position(found[0].at, found[0].id)
+    assert len(seen) == 4
+    assert seen == sorted(seen, reverse=True)
+
+
+async def test_the_newest_come_first_by_event_time_however_late_they_came(database: Database) -> None:
+    await append(database, said(DoorOpened, 5), said(DoorOpened, 9, campus="other"), said(DoorOpened, 2))
+    assert [(row.at - START).total_seconds() for row in await rows(database)] == [9, 5, 2]
 
 
 async def test_what_is_old_is_purged_and_counted(database: Database) -> None:

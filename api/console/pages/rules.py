@@ -15,6 +15,7 @@ from api.console.prices import PriceList
 from api.console.workshop import InWorkshop, Work
 from api.deps import House, InHouse, Reading
 from api.listing import Words
+from api.private import the_eyes
 from api.routes import rule_tuning
 from api.rule_editing import InAside
 from api.rule_schemas import BacktestSaid
@@ -145,7 +146,8 @@ async def show_why(
         asked = key.strip()
 
         async def judge() -> rule_past.Told:
-            found = await rule_tuning.why(house, frame.caller, aside, frame.now, rule, asked, moment, campus.id)
+            eyes = the_eyes(house, frame.caller, frame.now)
+            found = await rule_tuning.why(house, frame.caller, eyes, aside, frame.now, rule, asked, moment, campus.id)
             return rule_past.told(found)
 
         what = ("why", rule, found.version, campus.id, asked, moment)

@@ -176,6 +176,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_deliveries_alert"), ["alert"], unique=False)
+        batch_op.create_index(batch_op.f("ix_deliveries_created_at"), ["created_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_lane_due_at"), ["lane", "due_at"], unique=False)
 
     op.create_table(
@@ -308,6 +309,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_messages_campus_at"), ["campus", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_messages_campus_kind_at"), ["campus", "kind", "at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_messages_campus_kind_key_at"), ["campus", "kind", "key", "at"], unique=False
         )
@@ -522,6 +524,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("alert_events", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_alert_events_alert"), ["alert"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alert_events_at"), ["at"], unique=False)
 
     op.create_table(
         "alert_steps",
@@ -557,12 +560,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_attempts_at"), ["at"], unique=False)
         batch_op.create_index(batch_op.f("ix_attempts_delivery"), ["delivery"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempts_delivery"))
+        batch_op.drop_index(batch_op.f("ix_attempts_at"))
 
     op.drop_table("attempts")
     with op.batch_alter_table("alert_steps", schema=None) as batch_op:
@@ -575,6 +580,7 @@ def downgrade() -> None:
 
     op.drop_table("alert_steps")
     with op.batch_alter_table("alert_events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_alert_events_at"))
         batch_op.drop_index(batch_op.f("ix_alert_events_alert"))
 
     op.drop_table("alert_events")
@@ -617,6 +623,7 @@ def downgrade() -> None:
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_messages_received_at"))
         batch_op.drop_index(batch_op.f("ix_messages_campus_kind_key_at"))
+        batch_op.drop_index(batch_op.f("ix_messages_campus_kind_at"))
         batch_op.drop_index(batch_op.f("ix_messages_campus_at"))
 
     op.drop_table("messages")
@@ -647,6 +654,7 @@ def downgrade() -> None:
     op.drop_table("device_health")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_deliveries_lane_due_at"))
+        batch_op.drop_index(batch_op.f("ix_deliveries_created_at"))
         batch_op.drop_index(batch_op.f("ix_deliveries_alert"))
 
     op.drop_table("deliveries")
