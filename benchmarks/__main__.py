@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import decode, deliveries, fuzz, journal, kill, latency, outage, replay, throughput
+from benchmarks import decode, deliveries, fuzz, journal, kill, latency, outage, pages, replay, throughput
 from benchmarks.stage import postgres
 from core.clock import SystemClock
 
@@ -191,6 +191,7 @@ PROGRAMS: dict[str, Callable[[Path], list[str]]] = {
     "kill": run_kill,
     "deliveries": deliveries.lines,
     "journal": journal.lines,
+    "pages": pages.lines,
     "outage": run_outage,
 }
 
