@@ -261,6 +261,16 @@ async def test_only_bearer_is_understood(small_desk: Desk) -> None:
             assert answer.status_code == 401, header
 
 
+async def test_no_form_of_any_page_is_taken_without_its_proof(small_desk: Desk) -> None:
+    forms = [path for method, path in MATRIX if method == "POST" and not path.startswith("/api/")]
+    assert len(forms) > 40
+    async with small_desk.browser("admin") as browser:
+        for path in forms:
+            address = re.sub(r"\{\w+\}", "1", path.replace("{c}", "lincoln"))
+            for proof in ({}, {"csrf": "0" * 64}):
+                assert (await browser.post(address, data=proof)).status_code == 403, path
+
+
 async def _proof(browser: httpx.AsyncClient) -> str:
     page = (await browser.get("/")).text
     found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page)
