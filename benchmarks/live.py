@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import aiomqtt
@@ -45,26 +47,37 @@ class Live:
 
 async def measure(here: Stage, client: httpx.AsyncClient, *, rate: int, seconds: float) -> Live:
     """Measure a service that runs already, by the stream of its API."""
-    arrived: dict[str, float] = {}
+    arrived: list[tuple[datetime, float]] = []
     query = {"topic": "door", "campus": "lincoln"}
     async with client.stream("GET", "/stream", params=query) as stream:
         hearing = asyncio.create_task(_hear(stream, arrived))
         sent = await _publish(here, rate, seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(30):
-                while not sent.keys() <= arrived.keys():
+                while not arrived or arrived[-1][0] < max(sent):
                     await asyncio.sleep(0.1)
         hearing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await hearing
-    took = sorted((arrived[at] - began) * 1000 for at, began in sent.items() if at in arrived) or [float("inf")]
-    heard = len(sent.keys() & arrived.keys())
-    return Live(len(sent), heard, *(share(took, each) for each in (0.5, 0.95, 0.99)), took[-1])
+    took = [1000 * (at - sent[said]) for said, at in _heard(sent, arrived).items()]
+    found = sorted(took) or [float("inf")]
+    return Live(len(sent), len(took), *(share(found, each) for each in (0.5, 0.95, 0.99)), found[-1])
 
 
-async def _hear(stream: httpx.Response, arrived: dict[str, float]) -> None:
+def _heard(sent: Iterable[datetime], arrived: Sequence[tuple[datetime, float]]) -> dict[datetime, float]:
+    """Return when each was heard of: with itself, or with what came after it in the same transaction."""
+    found: dict[datetime, float] = {}
+    waiting = deque(sorted(sent))
+    for said, at in arrived:
+        while waiting and waiting[0] <= said:
+            found[waiting.popleft()] = at
+    return found
+
+
+async def _hear(stream: httpx.Response, arrived: list[tuple[datetime, float]]) -> None:
     async for line in lines_of(stream, "data: "):
-        arrived.setdefault(msgspec.json.decode(line)["since"], asyncio.get_running_loop().time())
+        told = msgspec.json.decode(line)
+        arrived.append((datetime.fromisoformat(told["since"]), asyncio.get_running_loop().time()))
 
 
 async def lines_of(stream: httpx.Response, beginning: str) -> AsyncIterator[str]:
@@ -74,15 +87,15 @@ async def lines_of(stream: httpx.Response, beginning: str) -> AsyncIterator[str]
             yield line.removeprefix(beginning)
 
 
-async def _publish(here: Stage, rate: int, seconds: float) -> dict[str, float]:
+async def _publish(here: Stage, rate: int, seconds: float) -> dict[datetime, float]:
     """Let a door open and close; return when each was published, by the time it says."""
-    clock, loop, sent = SystemClock(), asyncio.get_running_loop(), dict[str, float]()
+    clock, loop, sent = SystemClock(), asyncio.get_running_loop(), dict[datetime, float]()
     async with aiomqtt.Client("127.0.0.1", here.broker.port, username="sensors", password=servers.PASSWORD) as client:
         started = loop.time()
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, started + number / rate - loop.time()))
-            at = clock.now().isoformat()
-            sent[at.replace("+00:00", "Z")] = loop.time()
+            at = clock.now()
+            sent[at] = loop.time()
             said = {"id": f"live-{at}", "at": at, "position": "closed" if number % 2 else "open"}
             await client.publish(f"campus/lincoln/door/{DOOR}", msgspec.json.encode(said), qos=1)
     return sent
