@@ -121,7 +121,7 @@ async def _live(broker: str, clock: Clock, campus: Any, speed: float, began: Any
 
 def _welcome(port: int, phone: int, token: str) -> str:
     return (
-        f"\n  [bold]The live page[/bold]   http://{HOST}:{port}/\n"
+        f"\n  [bold]The board[/bold]       http://{HOST}:{port}/\n"
         f"  [bold]The phones[/bold]      http://{HOST}:{phone}/\n"
         f"  [bold]Sign in with[/bold]    {token}\n"
         f"  [bold]The API[/bold]         http://{HOST}:{port}/api/v1/openapi.json   (Authorization: Bearer …)\n\n"

@@ -32,7 +32,11 @@ LOOKS: dict[str, dict[str, Any]] = {
     "night": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
 }
-IN_DOCS = {"board-desk": "live", "board-phone": "phone", "rules-rule-desk": "price", "map-desk": "map"}
+RULE = "door-held-open"
+PRICED = "?price=hold"
+WORKED_OUT_MS = 6000
+"""So long a price may take to be worked out."""
+IN_DOCS = {"board-desk": "live", "board-phone": "phone", "rules-door-held-open-desk": "price", "map-desk": "map"}
 """Which picture is which in `docs/images`."""
 
 
@@ -87,8 +91,8 @@ async def take(browser: Browser, address: str, token: str, into: Path, out: Cons
         await page.screenshot(path=into / f"login-{look}.png")
         await sign_in(page, token)
         for path in paths(**known):
-            await page.goto(path)
-            await page.wait_for_timeout(300)
+            await page.goto(path + PRICED if path == f"/rules/{RULE}" else path)
+            await page.wait_for_timeout(WORKED_OUT_MS if path == f"/rules/{RULE}" else 300)
             name = re.sub(r"\W+", "-", path.strip("/").replace(known["number"], "one")) or "board"
             await page.screenshot(path=into / f"{name}-{look}.png", full_page=look != "phone" or path != "/")
             taken += 1

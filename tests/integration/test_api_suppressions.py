@@ -149,7 +149,7 @@ async def test_a_policy_is_changed_under_a_new_version_that_is_on_record(desk: D
         for wrong in ({}, {"steps": []}, {"steps": [{"notify": ["person:nobody"]}]}, {**document, "id": "other"}):
             assert (await client.put(path, json=wrong)).status_code == 422
         assert (await client.get(f"{API}/policies/sever")).status_code == 404
-        assert len((await client.get(f"{API}/policies")).json()["items"]) == 6
+        assert len((await client.get(f"{API}/policies")).json()["items"]) == 7
     async with desk.client("sro") as client:
         assert (await client.put(path, json=document)).status_code == 403
     async with desk.house.database.reading() as session:

@@ -207,7 +207,7 @@ async def test_what_is_read_again_is_as_old_as_it_is(tmp_path: Path, vault: Vaul
         assert (first.accepted, second.accepted, second.duplicates) == (1, 0, 1)
         async with service.database.reading() as session:
             facts = await state.get(session, "lincoln", "door", "dock")
-            opened, closed = await journal.find(session, key="dock")
+            closed, opened = await journal.find(session, key="dock")
         assert isinstance(facts, DoorFacts)
         assert facts.position == "closed"
         assert (journal.read(opened).at, journal.read(opened).received_at) == (START, clock.now())

@@ -34,7 +34,8 @@ def test_a_moment_is_told_in_the_campuss_own_time() -> None:
 
 
 def test_what_comes_from_outside_is_escaped() -> None:
-    answer = page("login.html", error="<script>alert(1)</script>", following='"><b>', provider="<i>")
+    said = {"said": None, "ways": ["provider", "name", "token"], "failed": "", "provider": "<i>"}
+    answer = page("login.html", error="<script>alert(1)</script>", following='"><b>', **said)
     text = bytes(answer.body).decode()
     assert "<script>alert" not in text
     assert "&lt;script&gt;" in text
