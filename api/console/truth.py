@@ -14,11 +14,10 @@ from api.console.views import Site, Tile
 from core import state
 from core.campus import Campus, Door
 from core.facts import DoorFacts
+from core.silence import MISSED_BEATS
 from core.state import Standing
 
 TILES_SHOWN: Final = 24
-_SILENT_AFTER: Final = 2
-"""Heartbeats missed before a sensor counts as silent."""
 
 
 async def sites(session: AsyncSession, campuses: Sequence[Campus], now: datetime) -> list[Site]:
@@ -47,7 +46,7 @@ def is_reporting(
     if heartbeat is None:
         return True
     heard = max((each.heard_at for each in (standing, told) if each and each.heard_at), default=None)
-    return heard is not None and now - heard <= _SILENT_AFTER * heartbeat
+    return heard is not None and now - heard <= MISSED_BEATS * heartbeat
 
 
 def position_of(standing: Standing | None) -> str | None:
