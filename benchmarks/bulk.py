@@ -79,9 +79,12 @@ async def fill(url: str, past: Past) -> None:
             latest = await session.execute(select(AuditRow.hash).order_by(AuditRow.id.desc()).limit(1))
         for table, rows in _rest(past, latest.scalar() or audit.GENESIS):
             await _write(database, table, rows)
-        if not database.is_sqlite:  # the server does this by itself, some minutes later
-            async with database.engine.begin() as connection:
-                await connection.execute(text("ANALYZE"))
+        if (
+            not database.is_sqlite
+        ):  # the server does this by itself, some minutes later, in the middle of what is measured
+            async with database.engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execute(text("VACUUM ANALYZE"))
     finally:
         await database.close()
 
