@@ -51,6 +51,7 @@ async def run(settings: Settings, roles: frozenset[str]) -> int:
                     # a fifth of a second each time.
                     gc.collect()
                     gc.freeze()
+                    gc.enable()
                     await stop.wait()
             finally:
                 await service.close()
