@@ -211,7 +211,7 @@ class Judge:
             return
         if changed:
             self._remember(plan, key, after)
-        if news.known > news.at and not wakes and plan.rule.pace:
+        if self._watermark > news.at and not wakes and plan.rule.pace:
             # Late news is judged at its own time, and then at every opening and closing it has missed since.
             self._timetable.look(plan, news.at, key=key, until=self._watermark)
 

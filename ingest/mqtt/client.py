@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from paho.mqtt.client import Client
+from paho.mqtt.client import PUBACK, Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from core.messages import Heard
 from ingest.mqtt.address import Address
+from ingest.mqtt.block import read_messages
 
 KEEPALIVE: Final = 30
 """Seconds."""
@@ -20,6 +23,7 @@ SESSION_EXPIRY: Final = 14 * 86400
 RECEIVE_MAXIMUM: Final = 1000
 """Messages that the broker may send ahead of our acknowledgements."""
 _CHUNK: Final = 64 * 1024
+_PUBACK: Final = bytes((PUBACK, 2))
 
 
 class Version:
@@ -44,9 +48,10 @@ class Version:
 
 
 class BufferedClient(Client):
-    """Reads from the socket in large pieces. paho reads the header of a packet byte by byte, each a system call.
+    """Reads from the socket in large pieces, and takes the messages out of them at once.
 
-    If paho ever stops calling `_sock_recv`, nothing breaks: the buffer stays empty, and reading is slower.
+    paho reads the header of a packet byte by byte, each a system call, and answers each message with a system call.
+    It still does all that is not a plain message, and the rest of one that does not lie whole in a piece.
     """
 
     _buffer: bytes = b""
@@ -59,6 +64,28 @@ class BufferedClient(Client):
             return True
         pending = getattr(self.socket(), "pending", None)
         return bool(pending and pending())
+
+    def take_messages(self, most: int) -> list[Heard]:
+        """Return the messages that lie whole in what was read; none: let paho read what comes next."""
+        if self._in_packet["command"]:
+            return []
+        self._fill()
+        found, self._place = read_messages(
+            self._buffer, self._place, most, has_properties=self.protocol == MQTTProtocolVersion.MQTTv5
+        )
+        return found
+
+    def acknowledge(self, packets: Iterable[int]) -> None:
+        """Acknowledge messages by their packet ids, all in one piece."""
+        said = b"".join(_PUBACK + packet.to_bytes(2, "big") for packet in packets)
+        if said:
+            self._packet_queue(PUBACK, said, 0, 1)
+
+    def _fill(self) -> None:
+        if self._place >= len(self._buffer):
+            # What is wrong with the socket paho finds out for itself, and says so.
+            with contextlib.suppress(OSError):
+                self._buffer, self._place = super()._sock_recv(_CHUNK), 0
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if self._place >= len(self._buffer):

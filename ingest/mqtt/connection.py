@@ -189,9 +189,12 @@ class Connection:
     def _transfer(self, client: BufferedClient, *, reads: bool) -> None:
         # A bounded number of packets, so that acknowledgements go out however much comes in.
         packets = _PACKETS if reads else 0
-        while packets and client.socket() is not None and not self._waiting.is_full:
-            client.loop_read()
-            packets = packets - 1 if client.has_more else 0
+        while packets > 0 and client.socket() is not None and not self._waiting.is_full:
+            if heard := client.take_messages(packets):
+                self._take_in(heard)
+            else:
+                client.loop_read()
+            packets = packets - max(1, len(heard)) if client.has_more else 0
         if client.want_write():
             client.loop_write()
         client.loop_misc()
@@ -200,13 +203,15 @@ class Connection:
         bell.silence()
         if client.is_connected() and self._topics != self._heard:
             self._subscribe(client)
+        packets: list[int] = []
         while self._acknowledge:
             delivery = self._acknowledge.popleft()
             if self._unacknowledged.get(delivery.mid) is delivery:
                 del self._unacknowledged[delivery.mid]
             if delivery.mid and delivery.connection == self._number:
-                client.ack(delivery.mid, 1)
-                self._acknowledged += 1
+                packets.append(delivery.mid)
+        client.acknowledge(packets)
+        self._acknowledged += len(packets)
 
     # ------------------------------------------------------------------ what the client calls back
     def _on_connect(self, client: Any, _data: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
@@ -245,21 +250,28 @@ class Connection:
             log.info("mqtt_tries_older_version", broker=str(self._address))
 
     def _on_message(self, _client: Any, _data: Any, message: MQTTMessage) -> None:
-        self._received += 1
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = "�"
+            topic = "\N{REPLACEMENT CHARACTER}"
         mid = message.mid if message.qos else 0
-        heard = Heard(topic, bytes(message.payload), message.retain, message.dup, mid)
-        self._redelivered += message.dup
-        if mid == 0 and self._waiting.is_full:
-            self._dropped += 1
-        elif not self._is_waiting_already(heard):
-            delivery = Delivery(heard, mid, self._number)
-            if mid:
-                self._unacknowledged[mid] = delivery
-            self._waiting.put(delivery)
+        self._take_in([Heard(topic, bytes(message.payload), message.retain, message.dup, mid)])
+
+    def _take_in(self, messages: Sequence[Heard]) -> None:
+        """Let messages wait to be handled, but for those that wait already or came unasked for into a full house."""
+        taken: list[Delivery] = []
+        full = self._waiting.is_full
+        for heard in messages:
+            self._redelivered += heard.redelivered
+            if heard.packet == 0 and full:
+                self._dropped += 1
+            elif not self._is_waiting_already(heard):
+                delivery = Delivery(heard, heard.packet, self._number)
+                if heard.packet:
+                    self._unacknowledged[heard.packet] = delivery
+                taken.append(delivery)
+        self._received += len(messages)
+        self._waiting.put(taken)
 
     def _is_waiting_already(self, heard: Heard) -> bool:
         # After a reconnect the broker sends again what we hold and have not acknowledged: it is to be

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from core.messages import Heard
@@ -55,12 +55,14 @@ class Waiting:
         """Whether no more should be taken in."""
         return self._bytes >= self._max_bytes
 
-    def put(self, delivery: Delivery) -> None:
-        """Add a message (called in the network's thread)."""
+    def put(self, deliveries: Sequence[Delivery]) -> None:
+        """Add messages (called in the network's thread)."""
+        if not deliveries:
+            return
         with self._lock:
-            self._queue.append(delivery)
-            self._bytes += delivery.size
-            self._count += 1
+            self._queue.extend(deliveries)
+            self._bytes += sum(delivery.size for delivery in deliveries)
+            self._count += len(deliveries)
             tell, self._told = not self._told, True
         if tell and self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._arrived.set)
