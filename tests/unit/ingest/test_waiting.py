@@ -22,7 +22,7 @@ def waiting(max_bytes: int = 10**6) -> Waiting:
 async def test_what_is_put_in_comes_out_in_order_and_no_more_than_asked_for() -> None:
     queue = waiting()
     for number in range(5):
-        queue.put(delivery(mid=number))
+        queue.put([delivery(mid=number)])
     assert [each.mid for each in await queue.take(3)] == [0, 1, 2]
     assert [each.mid for each in await queue.take(3)] == [3, 4]
 
@@ -32,15 +32,15 @@ async def test_who_takes_waits_until_something_comes_from_another_thread() -> No
     taking = asyncio.create_task(queue.take(10))
     await asyncio.sleep(0.01)
     assert not taking.done()
-    threading.Thread(target=lambda: queue.put(delivery(mid=7))).start()
+    threading.Thread(target=lambda: queue.put([delivery(mid=7)])).start()
     assert [each.mid for each in await asyncio.wait_for(taking, 5)] == [7]
 
 
 async def test_room_is_given_back_when_a_message_is_done_with_and_not_when_it_is_taken() -> None:
     queue = waiting(max_bytes=2 * (OVERHEAD + 101))
-    queue.put(delivery(b"x" * 100))
+    queue.put([delivery(b"x" * 100)])
     assert not queue.is_full
-    queue.put(delivery(b"x" * 100))
+    queue.put([delivery(b"x" * 100)])
     assert queue.is_full
     taken = await queue.take(10)
     assert (queue.is_full, queue.count) == (True, 2)
@@ -51,7 +51,7 @@ async def test_room_is_given_back_when_a_message_is_done_with_and_not_when_it_is
 async def test_nothing_is_lost_between_many_threads_and_one_taker() -> None:
     queue = waiting()
     threads = [
-        threading.Thread(target=lambda base=base: [queue.put(delivery(mid=base + n)) for n in range(500)])
+        threading.Thread(target=lambda base=base: [queue.put([delivery(mid=base + n)]) for n in range(500)])
         for base in range(0, 2000, 500)
     ]
     for thread in threads:
