@@ -1,8 +1,9 @@
 """The courier: takes what is due out of the outbox, says it, and writes down what came of it.
 
 A claim is a lease: whoever dies while sending leaves a row that is due again by itself, so a notice may come twice and
-is never lost. Whether the alert still needs it is looked at inside the lease; one that is closed while its notice is on
-the way is followed by a cancellation.
+is never lost. The transaction that puts a notice into the outbox, or writes down the last one to the same endpoint,
+claims what is due by itself: then it goes out the moment that is committed. Whether the alert still needs it is looked
+at inside the lease; one that is closed while its notice is on the way is followed by a cancellation.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -92,6 +94,9 @@ class Courier:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sent: list[Parcel] = []
         self._recording = asyncio.Lock()
+        self._claiming = asyncio.Lock()
+        self._carried = 0
+        self.is_running = False
         self.status = Status()
 
     def nudge(self) -> None:
@@ -100,6 +105,7 @@ class Courier:
 
     async def run(self) -> None:
         """Work until cancelled, whatever goes wrong meanwhile. A database that is away is waited for."""
+        self.is_running = True
         try:
             while True:
                 self._woken.clear()
@@ -119,15 +125,49 @@ class Courier:
                     if not started:
                         await self._wait(now, due)
         finally:
+            self.is_running = False
             await self._stop()
 
     async def send_due(self, now: datetime) -> int:
         """Carry out the steps that are due, send what is due, wait for all of it; return how many notices went out."""
-        sent = 0
-        while started := (await self._work(now))[0]:
-            sent += started
+        before = self._carried
+        while (await self._work(now))[0] or self._tasks:
             await asyncio.gather(*self._tasks)
-        return sent
+        return self._carried - before
+
+    @asynccontextmanager
+    async def departure(self) -> AsyncIterator[list[Parcel]]:
+        """Yield a list for what a transaction inside of it claims: it is sent once that has committed, or let go."""
+        parcels: list[Parcel] = []
+        try:
+            yield parcels
+        except BaseException:
+            for parcel in parcels:
+                self._let_go(parcel)
+            raise
+        self._carried += len(parcels)
+        for parcel in parcels:
+            task = asyncio.create_task(self._carry(parcel))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self.status.sending = len(self._tasks)
+
+    async def claim(self, session: AsyncSession, now: datetime) -> list[Parcel]:
+        """Claim what is due, in words, for a departure; the endpoints are taken until it is written down."""
+        async with self._claiming:
+            lanes = await outbox.due_lanes(session, now)
+            parcels = [parcel for lane in LANES if lane in lanes for parcel in await self._claim(session, lane, now)]
+            for parcel in parcels:
+                self._busy.add(parcel.place)
+                self._under_way.add(parcel)
+                self._in_lane[parcel.lane] += 1
+        return parcels
+
+    def _let_go(self, parcel: Parcel) -> None:
+        if parcel in self._under_way:
+            self._under_way.discard(parcel)
+            self._busy.discard(parcel.place)
+            self._in_lane[parcel.lane] -= 1
 
     async def try_out(self, campus: str, person: str, name: str) -> Outcome:
         """Send a test to an endpoint and write down how it behaved; NotFound if there is no such endpoint."""
@@ -165,21 +205,12 @@ class Courier:
             await outbox.renew(session, [(row.id, row.attempts) for row in rows], now + LEASE)
 
     async def _next_due(self) -> tuple[datetime | None, datetime | None]:
-        async with self._database.reading() as session:
+        async with self._database.glance() as session:
             return await store.next_step_at(session), await outbox.next_due(session)
 
     async def _start_due(self, now: datetime) -> int:
-        async with self._database.transaction() as session:
-            lanes = await outbox.due_lanes(session, now)
-            parcels = [parcel for lane in LANES if lane in lanes for parcel in await self._claim(session, lane, now)]
-        for parcel in parcels:
-            self._busy.add(parcel.place)
-            self._under_way.add(parcel)
-            self._in_lane[parcel.lane] += 1
-            task = asyncio.create_task(self._carry(parcel))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        self.status.sending = len(self._tasks)
+        async with self.departure() as parcels, self._database.transaction() as session:
+            parcels += await self.claim(session, now)
         return len(parcels)
 
     async def _claim(self, session: AsyncSession, lane: Lane, now: datetime) -> list[Parcel]:
@@ -208,9 +239,7 @@ class Courier:
         except Exception:  # noqa: BLE001 - one bad row never stops the loop; its lease ends by itself
             _log.exception("delivery_failed", endpoint=parcel.place[2])
         finally:
-            self._under_way.discard(parcel)
-            self._busy.discard(parcel.place)
-            self._in_lane[parcel.lane] -= 1
+            self._let_go(parcel)
             self.status.sending = len(self._tasks) - 1
             self.nudge()
 
@@ -228,15 +257,18 @@ class Courier:
             return outcome
 
     async def _record(self) -> None:
-        """Write down everything that has been sent by now: whoever comes first writes for all."""
+        """Write down everything that has been sent by now, whoever comes first for all; claim what follows."""
         async with self._recording:
             parcels, self._sent = self._sent, []
             if not parcels:
                 return
             now = self._clock.now()
             try:
-                async with self._database.transaction() as session:
+                async with self.departure() as following, self._database.transaction() as session:
                     await self._write(session, parcels, now)
+                    for parcel in parcels:
+                        self._let_go(parcel)
+                    following += await self.claim(session, now)
             except Unavailable:
                 self._sent = parcels + self._sent
                 raise

@@ -16,6 +16,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts import desk
+from alerts.courier import Courier
+from alerts.parcels import Parcel
 from api.deps import Receipt
 from app.intake import Intake
 from app.metrics import Metrics
@@ -55,6 +57,7 @@ class Pipeline:
         prefix: str,
         lateness: timedelta,
         metrics: Metrics,
+        courier: Courier,
         committed: Callable[[], None],
         spans: Spans = SILENT,
     ) -> None:
@@ -64,6 +67,7 @@ class Pipeline:
         self._prefix = prefix
         self._lateness = lateness
         self._metrics = metrics
+        self._courier = courier
         self._committed = committed
         self._spans = spans
         self._turn = asyncio.Lock()
@@ -72,6 +76,7 @@ class Pipeline:
         self._health = Health()
         self._revisions = (-1, -1, -1)
         self._alive_at: datetime | None = None
+        self._leaving: list[Parcel] = []
         self.campuses: dict[str, Campus] = {}
         self._intake = self._new_intake(shipped())
         self.on_topics: Callable[[Sequence[str]], None] = lambda _topics: None
@@ -181,7 +186,7 @@ class Pipeline:
     async def _corridor(self) -> AsyncIterator[tuple[AsyncSession, datetime]]:
         async with self._turn:
             try:
-                async with self._database.transaction() as session:
+                async with self._courier.departure() as self._leaving, self._database.transaction() as session:
                     now = self._clock.now()
                     if self._engines is None:
                         ended = await self._load(session, now)
@@ -272,6 +277,9 @@ class Pipeline:
         if findings:
             told = await desk.handle_all(session, findings, self.campuses, now=now)
             alerts = {alert.id for alert in told if alert is not None}
+            if self._courier.is_running:
+                # What has to be told now goes out the moment this is committed, without another look and transaction.
+                self._leaving += await self._courier.claim(session, now)
         await feed.publish(session, news, now)
         return sorted(alerts)
 

@@ -148,7 +148,9 @@ def build(
     metrics = Metrics()
     channels = channels or Channels(allow_private=settings.allow_private_endpoints)
     committed = asyncio.Event()
-    courier: Courier
+    pipeline: Pipeline
+    public_url = settings.public_url
+    courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=public_url, spans=spans)
 
     def nudge() -> None:
         committed.set()
@@ -161,11 +163,10 @@ def build(
         prefix=settings.mqtt_prefix,
         lateness=settings.lateness,
         metrics=metrics,
+        courier=courier,
         committed=nudge,
         spans=spans,
     )
-    public_url = settings.public_url
-    courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=public_url, spans=spans)
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
     watchdog = Watchdog(database, clock, channels, lambda: pipeline.campuses)
     preflight = Preflight(database, clock, channels, lambda: pipeline.campuses, public_url=public_url)

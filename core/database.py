@@ -144,15 +144,17 @@ class Database:
         self.narrow: Callable[[AsyncSession], None] | None = None
         self.is_sqlite = self.url.startswith("sqlite")
         if not self.is_sqlite:
-            self.engine = self._writing = _engine(self.url, pool_size=pool_size, pool_pre_ping=True)
+            self.engine = _engine(self.url, pool_size=pool_size, pool_pre_ping=True)
+            self._writing = self._glancing = self.engine
             self._writer = None
             return
-        self.engine = self._writing = _engine(self.url)
+        self.engine = self._writing = self._glancing = _engine(self.url)
         path = make_url(self.url).database
         if path and path != ":memory:":
-            self._writing = _engine(self.url, async_creator=partial(sqlite.connect, path), pool_size=1, max_overflow=0)
+            at_once = {"async_creator": partial(sqlite.connect, path), "pool_size": 1, "max_overflow": 0}
+            self._writing, self._glancing = _engine(self.url, **at_once), _engine(self.url, **at_once)
         self._writer = asyncio.Lock()
-        for engine in {self.engine, self._writing}:
+        for engine in {self.engine, self._writing, self._glancing}:
             _prepare_sqlite(engine)
 
     def narrowed(self, narrow: Callable[[AsyncSession], None]) -> Database:
@@ -168,21 +170,30 @@ class Database:
         Raises Unavailable where the database cannot be reached.
         """
         if self._writer is None:
-            async with self._session(write=True) as session:
+            async with self._session(self._writing, write=True) as session:
                 yield session
             return
-        async with self._writer, self._session(write=True) as session:
+        async with self._writer, self._session(self._writing, write=True) as session:
             yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Open a session for reading only; nothing it does is kept."""
-        async with self._session(write=False) as session:
+        async with self._session(self.engine, write=False) as session:
             yield session
 
     @asynccontextmanager
-    async def _session(self, *, write: bool) -> AsyncIterator[AsyncSession]:
-        session = AsyncSession(self._writing if write else self.engine, expire_on_commit=False)
+    async def glance(self) -> AsyncIterator[AsyncSession]:
+        """Open a session for a few rows that an index finds, asked for again and again; nothing it does is kept.
+
+        On SQLite it reads on the event loop itself, as a transaction does: what takes long belongs into `reading`.
+        """
+        async with self._session(self._glancing, write=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _session(self, engine: AsyncEngine, *, write: bool) -> AsyncIterator[AsyncSession]:
+        session = AsyncSession(engine, expire_on_commit=False)
         if self.narrow is not None:
             self.narrow(session)
         try:
@@ -199,8 +210,8 @@ class Database:
 
     async def close(self) -> None:
         """Give the connections back."""
-        await self._writing.dispose()
-        await self.engine.dispose()
+        for engine in {self._writing, self._glancing, self.engine}:
+            await engine.dispose()
 
 
 def _engine(url: str, **options: Any) -> AsyncEngine:

@@ -1,8 +1,9 @@
 """SQLite for the one who writes: statements run on the event loop itself, only waiting is done in a thread.
 
 The usual driver hands every statement to a thread and back; with two dozen short statements in a transaction the
-handing over costs many times more than the statements. Here a transaction changes threads twice: to wait for the
-write lock (BEGIN), and to wait for the disk (COMMIT). Long reading goes through the usual driver, beside it.
+handing over costs many times more than the statements. Here a transaction changes threads once, to wait for the disk
+(COMMIT); and to wait for the write lock (BEGIN) where another process holds it. Long reading goes through the usual
+driver, beside it.
 """
 
 from __future__ import annotations
@@ -45,10 +46,23 @@ class Cursor:
     async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> Cursor:
         """Run a statement."""
         if statement in WAITING:
-            await asyncio.to_thread(self._cursor.execute, statement)
+            await self._wait_for(statement)
         else:
             self._cursor.execute(statement, parameters)
         return self
+
+    async def _wait_for(self, statement: str) -> None:
+        ((patience,),) = self._cursor.execute("PRAGMA busy_timeout").fetchall()
+        self._cursor.execute("PRAGMA busy_timeout=0")
+        try:
+            self._cursor.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+        finally:
+            self._cursor.execute(f"PRAGMA busy_timeout={patience}")
+        await asyncio.to_thread(self._cursor.execute, statement)
 
     async def executemany(self, statement: str, parameters: Sequence[Any]) -> Cursor:
         """Run a statement for every set of parameters."""

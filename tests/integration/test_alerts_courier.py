@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -106,6 +107,37 @@ async def test_an_accepted_attempt_is_a_row_and_the_endpoint_is_well(
         told = [each for each in await feed.after(session, 0) if each.topic == "delivery"]
     assert (health.endpoint, health.state) == ("reyes-phone", "ok")
     assert '"accepted"' in told[-1].data
+
+
+async def test_what_a_transaction_claims_goes_out_once_it_has_committed_and_not_before(
+    database: Database, make: Make, receiver: Receiver, clock: ManualClock
+) -> None:
+    campus = with_phones(receiver.port)
+    courier = make(campus)
+    await take(database, campus, finding())
+    async with courier.departure() as leaving, database.transaction() as session:
+        leaving += await courier.claim(session, clock.now())
+        assert [parcel.place[2] for parcel in leaving] == ["reyes-phone"]
+        assert await courier.claim(session, clock.now()) == []
+        await asyncio.sleep(0.05)
+        assert receiver.received == []
+    await receiver.wait_for(1)
+    assert await courier.send_due(clock.now()) == 0
+
+
+async def test_what_was_claimed_by_a_transaction_that_fails_is_claimed_again(
+    database: Database, make: Make, receiver: Receiver, clock: ManualClock
+) -> None:
+    campus = with_phones(receiver.port)
+    courier = make(campus)
+    await take(database, campus, finding())
+    with contextlib.suppress(ZeroDivisionError):
+        async with courier.departure() as leaving, database.transaction() as session:
+            leaving += await courier.claim(session, clock.now())
+            _ = 1 / 0
+    assert receiver.received == []
+    assert await courier.send_due(clock.now()) == 1
+    assert len(receiver.received) == 1
 
 
 async def test_a_failure_is_tried_again_until_it_is_accepted(
@@ -475,10 +507,10 @@ class Moody(Database):
     away = False
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
+    async def glance(self) -> AsyncIterator[AsyncSession]:
         if self.away:
             raise Unavailable("database: gone")
-        async with super().reading() as session:
+        async with super().glance() as session:
             yield session
 
 

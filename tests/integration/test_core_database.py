@@ -50,6 +50,39 @@ async def test_what_is_written_while_reading_is_not_kept(database: Database) -> 
     assert await count(database) == 0
 
 
+async def test_a_glance_sees_what_is_committed_and_keeps_nothing(database: Database) -> None:
+    async with database.transaction() as session:
+        await feed.publish(session, [news(1)], START)
+        async with database.glance() as beside:
+            assert await feed.after(beside, 0) == []
+    async with database.glance() as session:
+        assert len(await feed.after(session, 0)) == 1
+        await session.execute(text("DELETE FROM feed"))
+    assert await count(database) == 1
+
+
+async def test_a_writer_waits_for_another_process_without_holding_up_the_loop(
+    sqlite_database: Database,
+) -> None:
+    assert await count(sqlite_database) == 0
+    path = sqlite_database.url.removeprefix("sqlite+aiosqlite:///")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def write() -> None:
+        async with sqlite_database.transaction() as session:
+            await feed.publish(session, [news()], START)
+
+    writing = asyncio.create_task(write())
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+    assert not writing.done()
+    other.execute("COMMIT")
+    other.close()
+    await asyncio.wait_for(writing, 5)
+    assert await count(sqlite_database) == 1
+
+
 async def test_many_writers_at_once_wait_for_each_other(database: Database) -> None:
     async def write(number: int) -> None:
         async with database.transaction() as session:
