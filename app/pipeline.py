@@ -41,6 +41,8 @@ from rules.engine import Engine
 from rules.rule import Rule
 
 log = structlog.get_logger("pipeline")
+SLICE = 1000
+"""So many steps of event time are made in one transaction: longer, and people and phones would wait for it."""
 ALIVE_EVERY = timedelta(seconds=5)
 """How often the engines' position is written down when nothing happens, so that a blind interval is known."""
 
@@ -136,21 +138,36 @@ class Pipeline:
             _tell(span, await self._let_pass())
 
     async def _let_pass(self) -> list[int]:
-        async with self._corridor() as (session, now):
-            findings: list[Finding] = []
-            due = self._engines_due(now)
-            if not self.catching_up:
-                for campus in due:
-                    findings += self._engines_now()[campus].advance(now - self._lateness)
-            return await self._settle(session, due, findings, now)
+        alerts: set[int] = set()
+        while True:
+            async with self._corridor() as (session, now):
+                due = self._engines_due(now)
+                alerts.update(await self._settle(session, due, self._advance(due, now), now))
+            if not self._is_behind():
+                return sorted(alerts)
+
+    def _is_behind(self) -> bool:
+        # A backlog is judged in slices; between two of them messages are heard and notices go out.
+        due = self.next_due
+        return not self.catching_up and due is not None and due <= self._clock.now()
+
+    def _advance(self, campuses: Iterable[str], now: datetime) -> list[Finding]:
+        """Let event time go on at these campuses, by one slice at most."""
+        findings: list[Finding] = []
+        left = 0 if self.catching_up else SLICE
+        for engine in map(self._engines_now().__getitem__, campuses):
+            if left > 0:
+                before = engine.steps
+                findings += engine.advance(now - self._lateness, most=left)
+                left -= engine.steps - before
+        return findings
 
     def _is_quiet(self) -> bool:
         # The common tick finds nothing to do and must not cost a transaction.
         now = self._clock.now()
         if self._engines is None or self._alive_at is None or now - self._alive_at >= ALIVE_EVERY:
             return False
-        due = self.next_due
-        return self.catching_up or due is None or due > now
+        return not self._is_behind()
 
     @property
     def next_due(self) -> datetime | None:
@@ -252,10 +269,7 @@ class Pipeline:
 
     def _judge(self, messages: Sequence[Message], now: datetime) -> list[Finding]:
         engines = self._engines_now()
-        findings: list[Finding] = []
-        if not self.catching_up:
-            for campus in {message.campus for message in messages}:
-                findings += engines[campus].advance(now - self._lateness)
+        findings = self._advance({message.campus for message in messages}, now)
         for message in messages:
             findings += engines[message.campus].accept(message)
         return findings

@@ -10,6 +10,7 @@ of time at which it is found, so that it does not matter in which steps time goe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
@@ -106,21 +107,36 @@ class Engine:
             return found
         return self._heard_by_itself(found, lambda judge: judge.accept(message))
 
-    def advance(self, watermark: datetime) -> list[Finding]:
-        """Let event time go on to `watermark`; return what that begins or ends. Time never goes back."""
+    @property
+    def steps(self) -> int:
+        """How many messages and timers have been dealt with in the order of time."""
+        return self._live.steps
+
+    def advance(self, watermark: datetime, *, most: int = sys.maxsize) -> list[Finding]:
+        """Let event time go on to `watermark`; return what that begins or ends. Time never goes back.
+
+        It stops before, at an instant, where more than `most` steps (at least 1) would have to be made: whoever must
+        not be held up asks again. In which steps time goes on makes no difference to what is found.
+        """
         found: list[Finding] = []
+        last = min(self.steps + most, sys.maxsize)
         # What is found live must be known to an exercise, and to who counts it, when they look: an exercise goes along
         # instant for instant, and without one it is enough to stop wherever something is found.
         while self._overlays and (due := self.next_due) is not None and due < watermark:
+            if self.steps >= last:
+                return found
             found += self._advance(due)
         while True:
-            found += self._advance(watermark, pausing=self._echo.is_heard and not self._overlays)
-            if self._live.watermark >= watermark:
+            if self._overlays:
+                found += self._advance(watermark)
+            else:
+                found += self._advance(watermark, pausing=self._echo.is_heard, last=last)
+            if self._live.watermark >= watermark or self.steps >= last:
                 return found
 
-    def _advance(self, to: datetime, *, pausing: bool = False) -> list[Finding]:
+    def _advance(self, to: datetime, *, pausing: bool = False, last: int = sys.maxsize) -> list[Finding]:
         self._alive_at = max(self._alive_at, to)
-        found = self._live.advance(to, pausing=pausing)
+        found = self._live.advance(to, pausing=pausing, last=last)
         if not found and not self._overlays:
             return found
         found = self._heard_by_itself(found, lambda judge: judge.advance(to))

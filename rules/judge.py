@@ -11,6 +11,7 @@ are handled in one order of time; of the same instant, messages come first.
 from __future__ import annotations
 
 import heapq
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -79,6 +80,12 @@ class Judge:
         self._told: set[tuple[str, str]] = set()
         self._forgotten: set[tuple[str, str]] = set()
         self._plans: dict[str, Plan] = {}
+        self._changed: set[Plan] = set()
+        """The plans that have something to be written down."""
+        self._asked: list[Plan] = []
+        """The plans that have judged since their tally was taken."""
+        self.steps = 0
+        """How many messages and timers have been dealt with in the order of time."""
         self._keys = 0
         self._lay_out(rules)
         self._start_timers()
@@ -112,9 +119,9 @@ class Judge:
 
     def take_tally(self) -> Iterator[tuple[str, Tally]]:
         """Yield, by rule, how much was judged since this was last asked for."""
-        for rule, plan in self._plans.items():
-            if plan.evaluations or plan.errors:
-                yield rule, plan.take_tally()
+        asked, self._asked = self._asked, []
+        for plan in asked:
+            yield plan.rule.id, plan.take_tally()
 
     # ---------------------------------------------------------------------------------------- messages and time
     def accept(self, message: Message) -> list[Finding]:
@@ -130,12 +137,13 @@ class Judge:
             self._await(message, told)
         return self.take_found()
 
-    def advance(self, watermark: datetime, *, pausing: bool = False) -> list[Finding]:
+    def advance(self, watermark: datetime, *, pausing: bool = False, last: int = sys.maxsize) -> list[Finding]:
         """Let event time go on to `watermark`; return what that begins or ends. Time never goes back.
 
-        With `pausing` it goes no further than to the instant at which something is found.
+        With `pausing` it goes no further than to the instant at which something is found; in any case no further than
+        to the instant at which so many `steps` have been made.
         """
-        if watermark > self._watermark and self._run(watermark, pausing=pausing):
+        if watermark > self._watermark and self._run(watermark, pausing=pausing, last=last):
             self._watermark = watermark
         return self.take_found()
 
@@ -144,7 +152,7 @@ class Judge:
         order = -1 if message.seq is None else message.seq
         heapq.heappush(self._buffer, (message.at, message.source, order, self._arrivals, message, told))
 
-    def _run(self, until: datetime, *, pausing: bool = False) -> bool:
+    def _run(self, until: datetime, *, pausing: bool = False, last: int = sys.maxsize) -> bool:
         """Do everything up to `until`; return False where it has paused before."""
         buffer, timetable = self._buffer, self._timetable
         # What was overdue from the start is done as soon as time goes on at all.
@@ -154,13 +162,14 @@ class Judge:
             timer = timetable.next_at
             is_told = told <= timer
             at = told if is_told else timer
-            if self._found and pausing and at > max(self._watermark, at_least):
+            if ((self._found and pausing) or self.steps >= last) and at > max(self._watermark, at_least):
                 self._watermark = max(self._watermark, at_least)
                 return False
             if at > until:
                 return True
             if at > self._watermark:
                 self._watermark = at
+            self.steps += 1
             if is_told:
                 self._settle(*heapq.heappop(buffer)[-2:])
             else:
@@ -193,6 +202,8 @@ class Judge:
                 return
         elif plan.lapses and not wakes:
             before = plan.still(before, self._watermark)
+        if not plan.evaluations:
+            self._asked.append(plan)
         plan.evaluations += 1
         try:
             scene, mode = plan.scene(key, news.at, self._since)
@@ -249,6 +260,7 @@ class Judge:
             states[key] = state
             self._timetable.wake(plan, key, state)
         plan.dirty.add(key)
+        self._changed.add(plan)
 
     def _has_room(self) -> bool:
         """Return whether one more key can be taken up; where there is none, what has lapsed goes before its night."""
@@ -346,6 +358,8 @@ class Judge:
                 else:
                     self._drop(plan, key, state)
             self._gone |= {(plan.rule.id, key) for key in plan.dirty}
+        self._changed.clear()
+        self._asked.clear()
         self._start_timers()
         self._seed(look_again)
 
@@ -398,10 +412,11 @@ class Judge:
 
     def _take_dirty(self) -> list[tuple[str, str]]:
         """Return the rules and keys whose memory has changed since this was last asked for."""
-        dirty = self._gone.union((rule, key) for rule, plan in self._plans.items() for key in plan.dirty)
+        dirty = self._gone.union((plan.rule.id, key) for plan in self._changed for key in plan.dirty)
         self._gone.clear()
-        for plan in self._plans.values():
+        for plan in self._changed:
             plan.dirty.clear()
+        self._changed.clear()
         return sorted(dirty)
 
     def snapshot(self, alive_at: datetime) -> Saved:
@@ -462,6 +477,7 @@ class Judge:
         for plan in self._plans.values():
             plan.states.clear()
             plan.dirty.clear()
+        self._changed.clear()
         self._gone.clear()
         self._found.clear()
         for each in saved.states:

@@ -154,6 +154,23 @@ def test_time_may_go_on_in_any_steps(messages: list[Message], cuts: list[int]) -
     assert lines(found) == lines(drive(messages))
 
 
+@settings(max_examples=100, deadline=None)
+@given(streams(), st.integers(1, 5), st.integers(0, 40))
+def test_a_backlog_may_be_judged_in_slices_while_more_arrives(messages: list[Message], most: int, waiting: int) -> None:
+    engine = Engine(CAMPUS, RULES, started=at(FROM - 5))
+    found: list[Finding] = []
+    for message in messages[:waiting]:
+        found += engine.accept(message)
+    for message in messages[waiting:]:
+        before = engine.steps
+        found += engine.advance(message.at - LATENESS, most=most)
+        assert engine.watermark == message.at - LATENESS or engine.steps > before
+        found += engine.accept(message)
+    while engine.watermark < at(UNTIL + 200):
+        found += engine.advance(at(UNTIL + 200), most=most)
+    assert lines(found) == lines(drive(messages))
+
+
 @settings(max_examples=150, deadline=None)
 @given(streams(), st.lists(st.integers(0, 40), max_size=4), st.data())
 def test_an_engine_that_was_stopped_goes_on_as_if_it_had_not_been(
