@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -64,11 +64,14 @@ class AttentionRow(Base):
     flood_since: Mapped[datetime | None]
 
 
+_OF_CAMPUSES: Final = select(AttentionRow).where(AttentionRow.campus.in_(bindparam("campuses", expanding=True)))
+
+
 async def load(session: AsyncSession, campuses: Collection[str]) -> list[Attention]:
     """Return what has reached the people of these campuses lately."""
-    query = select(AttentionRow).where(AttentionRow.campus.in_(campuses)).execution_options(populate_existing=True)
     names = Attention.__struct_fields__
-    rows = (await session.execute(query)).scalars()
+    said, anew = {"campuses": sorted(campuses)}, {"populate_existing": True}
+    rows = (await session.execute(_OF_CAMPUSES, said, execution_options=anew)).scalars()
     return [msgspec.convert({name: getattr(row, name) for name in names}, Attention) for row in rows]
 
 

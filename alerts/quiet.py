@@ -37,7 +37,7 @@ async def suppress(session: AsyncSession, asked: Suppression, campus: Campus, no
         if alert.campus != asked.campus or not alert.is_open:
             raise Conflict(f"alert {asked.alert} is not open on {asked.campus}")
     kept = await shelf.add(session, asked)
-    await _record(session, kept, asked.author, "suppression.add", now)
+    await record(session, kept, asked.author, "suppression.add", now)
     await _silence(session, kept, {campus.id: campus}, now)
     return kept
 
@@ -49,7 +49,7 @@ async def second(
     await in_turn(session)
     after = suppression.seconded(await shelf.get(session, number), who=who, now=now)
     await shelf.change(session, after)
-    await _record(session, after, who, "suppression.second", now)
+    await record(session, after, who, "suppression.second", now)
     await _silence(session, after, campuses, now)
     return after
 
@@ -61,7 +61,7 @@ async def lift(
     await in_turn(session)
     after = suppression.lifted(await shelf.get(session, number), who=who, now=now)
     await shelf.change(session, after)
-    await _record(session, after, who, "suppression.lift", now)
+    await record(session, after, who, "suppression.lift", now)
     await _on_each(session, after.campus, campuses, now, _speak)
     return after
 
@@ -71,11 +71,11 @@ async def go_on(session: AsyncSession, campuses: Mapping[str, Campus], now: date
     for each in await shelf.due(session, now):
         await shelf.change(session, suppression.moved_on(each, now))
         if now >= each.ends_at:
-            await _record(session, each, SERVICE, "suppression.end", now)
+            await record(session, each, SERVICE, "suppression.end", now)
         elif now >= each.remind_at:
             await _remind(session, each, campuses, now)
         else:
-            await _record(session, each, SERVICE, "suppression.begin", now)
+            await record(session, each, SERVICE, "suppression.begin", now)
             await _silence(session, each, campuses, now)
 
 
@@ -173,7 +173,8 @@ async def _remind(session: AsyncSession, each: Suppression, campuses: Mapping[st
     await book.write(session)
 
 
-async def _record(session: AsyncSession, each: Suppression, actor: str, action: str, now: datetime) -> None:
+async def record(session: AsyncSession, each: Suppression, actor: str, action: str, now: datetime) -> None:
+    """Write down what was done about a suppression, and tell the pages."""
     shown = as_json(each, now)
     await audit.record(
         session, at=now, actor=actor, action=action, subject=f"suppression:{each.id}", detail=shown | {"state": action}

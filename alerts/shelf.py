@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Index, Text, func, select, text, update
+from sqlalchemy import Index, Text, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -84,12 +84,24 @@ async def get(session: AsyncSession, number: int) -> Suppression:
     return _value(row)
 
 
+# Whatever holds has its end before it: the small index finds it. Both are asked for again and again.
+_IN_FORCE: Final = (
+    select(SuppressionRow)
+    .where(
+        SuppressionRow.campus.in_(bindparam("campuses", expanding=True)),
+        SuppressionRow.next_at.is_not(None),
+        SuppressionRow.starts_at <= bindparam("now"),
+        SuppressionRow.ends_at > bindparam("now"),
+    )
+    .order_by(SuppressionRow.id)
+)
+_NEXT: Final = select(func.min(SuppressionRow.next_at)).where(SuppressionRow.next_at.is_not(None))
+
+
 async def in_force(session: AsyncSession, campuses: Collection[str], now: datetime) -> list[Suppression]:
     """Return what holds at an instant on these campuses."""
-    # Whatever holds has its end before it: the small index finds it.
-    holding = (SuppressionRow.next_at.is_not(None), SuppressionRow.starts_at <= now, SuppressionRow.ends_at > now)
-    query = select(SuppressionRow).where(SuppressionRow.campus.in_(campuses), *holding)
-    rows = await session.execute(query.order_by(SuppressionRow.id).execution_options(populate_existing=True))
+    said = {"campuses": sorted(campuses), "now": now}
+    rows = await session.execute(_IN_FORCE, said, execution_options={"populate_existing": True})
     return [_value(row) for row in rows.scalars()]
 
 
@@ -102,8 +114,7 @@ async def due(session: AsyncSession, now: datetime) -> list[Suppression]:
 
 async def next_at(session: AsyncSession) -> datetime | None:
     """Return when something is to be done about one of them next."""
-    query = select(func.min(SuppressionRow.next_at)).where(SuppressionRow.next_at.is_not(None))
-    return (await session.execute(query)).scalar()
+    return (await session.execute(_NEXT)).scalar()
 
 
 async def find(

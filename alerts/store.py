@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import ForeignKey, Index, Table, Text, delete, func, select, text, tuple_, update
+from sqlalchemy import ForeignKey, Index, Table, Text, bindparam, delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -153,6 +153,39 @@ class ShadowRow(Base):
 _TABLE: Final = AlertRow.__table__
 assert isinstance(_TABLE, Table)
 _FIELDS: Final = tuple(Alert.__struct_fields__)
+# Building a statement takes longer than running it, and these stand in the way of every alert.
+_ANEW: Final = {"populate_existing": True}
+_HERE: Final = tuple_(AlertRow.campus, AlertRow.rule, AlertRow.key).in_(bindparam("places", expanding=True))
+_BY_NUMBER: Final = select(AlertRow).where(AlertRow.id.in_(bindparam("numbers", expanding=True)))
+_OPEN_AT: Final = select(AlertRow).where(AlertRow.closed_at.is_(None), _HERE)
+_OPEN_OF_RULES: Final = (
+    select(AlertRow)
+    .where(
+        AlertRow.closed_at.is_(None),
+        AlertRow.campus.in_(bindparam("campuses", expanding=True)),
+        AlertRow.rule.in_(bindparam("rules", expanding=True)),
+    )
+    .order_by(AlertRow.id)
+)
+_LATEST_CLOSED: Final = select(AlertRow).where(
+    AlertRow.id.in_(
+        select(func.max(AlertRow.id))
+        .where(AlertRow.closed_at.is_not(None), _HERE)
+        .group_by(AlertRow.campus, AlertRow.rule, AlertRow.key)
+    )
+)
+_CODES: Final = select(AlertRow.code).where(
+    AlertRow.closed_at.is_(None), AlertRow.code.in_(bindparam("codes", expanding=True))
+)
+_WAITING: Final = (
+    select(StepRow)
+    .where(StepRow.alert.in_(bindparam("alerts", expanding=True)), StepRow.state == "waiting")
+    .order_by(StepRow.due_at, StepRow.id)
+)
+_NEXT_STEP: Final = select(
+    select(func.min(StepRow.due_at)).where(StepRow.state == "waiting").scalar_subquery(),
+    select(func.min(AlertRow.began_at)).where(text(_FRESH)).scalar_subquery(),
+)
 
 
 def _values(alert: Alert) -> dict[str, Any]:
@@ -191,8 +224,8 @@ async def get_all(session: AsyncSession, numbers: Collection[int]) -> dict[int, 
     """Return alerts by number; those that do not exist are left out."""
     found: dict[int, Alert] = {}
     for chunk in _chunks(sorted(numbers)):
-        query = select(AlertRow).where(AlertRow.id.in_(chunk)).execution_options(populate_existing=True)
-        found.update({row.id: _alert(row) for row in (await session.execute(query)).scalars()})
+        rows = await session.execute(_BY_NUMBER, {"numbers": chunk}, execution_options=_ANEW)
+        found.update({row.id: _alert(row) for row in rows.scalars()})
     return found
 
 
@@ -200,18 +233,17 @@ async def open_at(session: AsyncSession, places: Collection[tuple[str, str, str]
     """Return the open alerts at (campus, rule, key)."""
     found: dict[tuple[str, str, str], Alert] = {}
     for chunk in _chunks(sorted(places)):
-        here = tuple_(AlertRow.campus, AlertRow.rule, AlertRow.key).in_(chunk)
-        query = select(AlertRow).where(AlertRow.closed_at.is_(None), here).execution_options(populate_existing=True)
-        for row in (await session.execute(query)).scalars():
+        rows = await session.execute(_OPEN_AT, {"places": chunk}, execution_options=_ANEW)
+        for row in rows.scalars():
             found[row.campus, row.rule, row.key] = _alert(row)
     return found
 
 
 async def open_of_rules(session: AsyncSession, campuses: Collection[str], rules: Collection[str]) -> list[Alert]:
     """Return the open alerts of some rules on some campuses."""
-    here = (AlertRow.closed_at.is_(None), AlertRow.campus.in_(campuses), AlertRow.rule.in_(rules))
-    query = select(AlertRow).where(*here).order_by(AlertRow.id).execution_options(populate_existing=True)
-    return [_alert(row) for row in (await session.execute(query)).scalars()]
+    said = {"campuses": sorted(campuses), "rules": sorted(rules)}
+    rows = await session.execute(_OPEN_OF_RULES, said, execution_options=_ANEW)
+    return [_alert(row) for row in rows.scalars()]
 
 
 async def unanswered(session: AsyncSession, limit: int = 1000) -> list[Alert]:
@@ -225,6 +257,13 @@ async def open_on(session: AsyncSession, campus: str) -> list[int]:
     """Return the numbers of the open alerts of a campus."""
     query = select(AlertRow.id).where(AlertRow.closed_at.is_(None), AlertRow.campus == campus).order_by(AlertRow.id)
     return list((await session.execute(query)).scalars())
+
+
+async def closed_quietly(session: AsyncSession, campus: str, word: str, since: datetime) -> list[Alert]:
+    """Return the alerts that opened since an instant and were closed while they were kept quiet for a reason."""
+    kept = (AlertRow.campus == campus, AlertRow.suppressed == word, AlertRow.opened_at >= since)
+    query = select(AlertRow).where(*kept, AlertRow.closed_at.is_not(None)).order_by(AlertRow.id)
+    return [_alert(row) for row in (await session.execute(query.execution_options(populate_existing=True))).scalars()]
 
 
 async def held_by(session: AsyncSession, campus: str, who: Collection[str]) -> list[Alert]:
@@ -246,24 +285,17 @@ async def latest_closed(
     """Return the alert closed last at each (campus, rule, key) that ever had one."""
     found: dict[tuple[str, str, str], Alert] = {}
     for chunk in _chunks(sorted(places)):
-        here = tuple_(AlertRow.campus, AlertRow.rule, AlertRow.key).in_(chunk)
-        latest = (
-            select(func.max(AlertRow.id))
-            .where(AlertRow.closed_at.is_not(None), here)
-            .group_by(AlertRow.campus, AlertRow.rule, AlertRow.key)
-        )
-        query = select(AlertRow).where(AlertRow.id.in_(latest)).execution_options(populate_existing=True)
-        for row in (await session.execute(query)).scalars():
+        rows = await session.execute(_LATEST_CLOSED, {"places": chunk}, execution_options=_ANEW)
+        for row in rows.scalars():
             found[row.campus, row.rule, row.key] = _alert(row)
     return found
 
 
 async def codes_in_use(session: AsyncSession, codes: Collection[str]) -> set[str]:
     """Return which of these codes open alerts have."""
-    query = select(AlertRow.code).where(AlertRow.closed_at.is_(None))
     found: set[str] = set()
     for chunk in _chunks(sorted(codes)):
-        found.update((await session.execute(query.where(AlertRow.code.in_(chunk)))).scalars())
+        found.update((await session.execute(_CODES, {"codes": chunk})).scalars())
     return found
 
 
@@ -335,13 +367,8 @@ async def waiting_steps(session: AsyncSession, alerts: Collection[int]) -> dict[
     """Return the steps of alerts that still wait, by alert, the next one first."""
     found: dict[int, list[StepRow]] = {}
     for chunk in _chunks(sorted(alerts)):
-        query = (
-            select(StepRow)
-            .where(StepRow.alert.in_(chunk), StepRow.state == "waiting")
-            .order_by(StepRow.due_at, StepRow.id)
-            .execution_options(populate_existing=True)
-        )
-        for row in (await session.execute(query)).scalars():
+        rows = await session.execute(_WAITING, {"alerts": chunk}, execution_options=_ANEW)
+        for row in rows.scalars():
             found.setdefault(row.alert, []).append(row)
     return found
 
@@ -363,8 +390,7 @@ async def postpone(session: AsyncSession, alerts: Collection[int], until: dateti
 
 async def next_step_at(session: AsyncSession) -> datetime | None:
     """Return when the desk has something to do next, or None: a step, a suppression, an alert that grows stale."""
-    step = (await session.execute(select(func.min(StepRow.due_at)).where(StepRow.state == "waiting"))).scalar()
-    oldest = (await session.execute(select(func.min(AlertRow.began_at)).where(text(_FRESH)))).scalar()
+    step, oldest = (await session.execute(_NEXT_STEP)).one()
     moments = (step, await shelf.next_at(session), oldest + STALE if oldest else None)
     return min((each for each in moments if each is not None), default=None)
 

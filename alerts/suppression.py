@@ -19,10 +19,12 @@ from alerts.alert import Alert
 from core.campus import Campus, nearest
 from core.errors import BadInput, Conflict, Problem
 
-Kind = Literal["shelf", "maintenance", "snooze", "supervised", "exercise"]
+Kind = Literal["shelf", "maintenance", "snooze", "supervised", "exercise", "backlog"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 LONGEST: Final = timedelta(hours=12)
 """No suppression lasts longer: one that is forgotten must not blind the night."""
+LONGEST_READING: Final = timedelta(minutes=2)
+"""So long what is extreme waits, at most, for the end of a backlog that may say that it is over."""
 LONGEST_SNOOZE: Final = timedelta(hours=1)
 REMIND: Final = timedelta(minutes=10)
 """So long before its end its author is reminded; half-way through where it is shorter than twice that."""
@@ -32,6 +34,7 @@ WORDS: Final[dict[str, str]] = {
     "supervised": "shelved",
     "maintenance": "maintenance",
     "exercise": "exercise",
+    "backlog": "catching up",
 }
 """What stands as `suppressed` on an alert, by the kind of the suppression."""
 INHIBITS: Final[dict[str, tuple[str, ...]]] = {
@@ -91,6 +94,8 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether it keeps an alert quiet: extreme ones only if two people say so, and never in an exercise."""
         if not self.is_in_force(now) or alert.campus != self.campus:
             return False
+        if self.kind == "backlog":
+            return alert.severity != "extreme" or self._may_be_over(alert, now)
         if alert.severity == "extreme" and (self.seconded_by is None or self.kind == "exercise"):
             return False
         if self.alert is not None:
@@ -100,6 +105,10 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
         by_rule = not self.rules or alert.rule in self.rules
         by_key = not self.keys or alert.key in self.keys
         return by_rule and by_key and (not self.zones or zone_of(alert, campus) in self.zones)
+
+    def _may_be_over(self, alert: Alert, now: datetime) -> bool:
+        """Return whether the next message of a backlog may end what is extreme: not for long."""
+        return alert.late and not alert.momentary and now < self.starts_at + LONGEST_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +177,11 @@ def lifted(suppression: Suppression, *, who: str, now: datetime) -> Suppression:
     """Return the suppression ended before its time."""
     _require_open(suppression, now)
     return replace(suppression, lifted_by=who, lifted_at=now, next_at=None)
+
+
+def extended(suppression: Suppression, until: datetime) -> Suppression:
+    """Return the suppression with a later end."""
+    return replace(suppression, ends_at=until, next_at=until)
 
 
 def moved_on(suppression: Suppression, now: datetime) -> Suppression:

@@ -89,7 +89,7 @@ class SuppressionShown(Shown):
 
     id: int
     campus: str
-    kind: Literal["shelf", "maintenance", "snooze", "supervised", "exercise"]
+    kind: Literal["shelf", "maintenance", "snooze", "supervised", "exercise", "backlog"]
     state: Literal["to come", "in force", "over"]
     rules: list[str]
     keys: list[str]

@@ -139,10 +139,16 @@ async def _named(name: str, loop: Awaitable[None]) -> None:
 
 
 async def _tick(service: Service) -> None:
-    if service.listener is not None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(service.listener.caught_up.wait(), CATCH_UP_S)
-    service.pipeline.catching_up = False
+    listener, pipeline = service.listener, service.pipeline
+
+    def give_up() -> None:
+        if listener is None or not listener.status.connected:
+            pipeline.catching_up = False
+
+    if listener is None:
+        give_up()
+    else:
+        asyncio.get_running_loop().call_later(CATCH_UP_S, give_up)
     await _every(service, TICK_S, service.pipeline.on_tick)
 
 

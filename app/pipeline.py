@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from alerts import desk
+from alerts import backlog, desk
 from alerts.courier import Courier
 from alerts.parcels import Parcel
 from api.deps import Receipt
@@ -41,8 +42,12 @@ from rules.engine import Engine
 from rules.rule import Rule
 
 log = structlog.get_logger("pipeline")
-SLICE = 1000
+SLICE = 2000
 """So many steps of event time are made in one transaction: longer, and people and phones would wait for it."""
+FRESH = timedelta(seconds=5)
+"""A message that is no older has not waited for us."""
+MOSTLY = 0.9
+"""Where so many of a batch's messages are fresh, what was kept for us has been read."""
 ALIVE_EVERY = timedelta(seconds=5)
 """How often the engines' position is written down when nothing happens, so that a blind interval is known."""
 
@@ -79,12 +84,19 @@ class Pipeline:
         self._revisions = (-1, -1, -1)
         self._alive_at: datetime | None = None
         self._leaving: list[Parcel] = []
+        """What goes out as soon as the transaction under way has committed."""
+        self._moved = False
+        """Whether it has moved alerts."""
         self.campuses: dict[str, Campus] = {}
         self._intake = self._new_intake(shipped())
         self.on_topics: Callable[[Sequence[str]], None] = lambda _topics: None
         """Told what to subscribe to beside our own topics, whenever that may have changed."""
-        self.catching_up = True
-        """True until what the broker kept for us has been read: event time stands still until then."""
+        self._catching_up = True
+        self._deaf_since: datetime | None = None
+        self._held: dict[str, datetime] = {}
+        """Until when alerts of a campus are held back."""
+        self._speaks = False
+        """Whether what was held back is to be told now."""
 
     async def on_messages(self, batch: Sequence[Heard]) -> Receipt:
         """Take in what was heard; when this returns, its effects are committed and it may be acknowledged.
@@ -97,7 +109,8 @@ class Pipeline:
     async def _on_batch(self, batch: Sequence[Heard], span: Span) -> Receipt:
         started = stopwatch()
         async with self._corridor() as (session, now):
-            found = self._intake.read(batch, now)
+            found = self._intake.read(self._aged(batch), now)
+            self._note_freshness(found.messages, now)
             await quarantine.keep(session, list(found.unread.values()), now)
             await discovery.keep(session, found.announced, now)
             fresh = await journal.append(session, [message for each in found.messages.values() for message in each])
@@ -112,6 +125,28 @@ class Pipeline:
         span.note(accepted=accepted, duplicates=repeats, quarantined=len(reasons), campuses=sorted(touched))
         _tell(span, alerts)
         return Receipt(accepted=accepted, duplicates=repeats, quarantined=reasons)
+
+    @property
+    def catching_up(self) -> bool:
+        """True until what the broker kept for us has been read.
+
+        Until then event time follows the messages, and what is found waits (`alerts.backlog`).
+        """
+        return self._catching_up
+
+    @catching_up.setter
+    def catching_up(self, value: bool) -> None:
+        self._speaks = self._speaks or (self._catching_up and not value)
+        self._catching_up = value
+
+    def on_backlog(self, since: datetime | None) -> None:
+        """Take note that what was kept for us comes now: we were deaf `since`; None: since before the start."""
+        self._deaf_since = since or self._deaf_since
+        self.catching_up = True
+
+    def on_caught_up(self) -> None:
+        """Take note that what was kept for us has been read."""
+        self.catching_up = False
 
     async def on_heard(self, batch: list[Heard]) -> None:
         """Take in what came over MQTT."""
@@ -142,32 +177,58 @@ class Pipeline:
         while True:
             async with self._corridor() as (session, now):
                 due = self._engines_due(now)
-                alerts.update(await self._settle(session, due, self._advance(due, now), now))
+                until = {} if self.catching_up else dict.fromkeys(due, now - self._lateness)
+                alerts.update(await self._settle(session, due, self._advance(until), now))
             if not self._is_behind():
+                await self._speak()
                 return sorted(alerts)
+
+    async def _speak(self) -> None:
+        """Tell what was held back while we caught up, as far as it is still true."""
+        if not self._speaks or self.catching_up:
+            return
+        async with self._corridor() as (session, now):
+            await backlog.let_go(session, self.campuses, now)
+            self._moved = True
+        self._speaks = False
+        self._held.clear()
 
     def _is_behind(self) -> bool:
         # A backlog is judged in slices; between two of them messages are heard and notices go out.
         due = self.next_due
         return not self.catching_up and due is not None and due <= self._clock.now()
 
-    def _advance(self, campuses: Iterable[str], now: datetime) -> list[Finding]:
+    def _advance(self, until: Mapping[str, datetime]) -> list[Finding]:
         """Let event time go on at these campuses, by one slice at most."""
         findings: list[Finding] = []
-        left = 0 if self.catching_up else SLICE
-        for engine in map(self._engines_now().__getitem__, campuses):
+        left = SLICE
+        for campus, watermark in until.items():
             if left > 0:
+                engine = self._engines_now()[campus]
                 before = engine.steps
-                findings += engine.advance(now - self._lateness, most=left)
+                findings += engine.advance(watermark, most=left)
                 left -= engine.steps - before
         return findings
+
+    def _aged(self, batch: Sequence[Heard]) -> Sequence[Heard]:
+        if not self.catching_up or self._deaf_since is None:
+            return batch
+        return [replace(heard, deaf_since=self._deaf_since) for heard in batch]
+
+    def _note_freshness(self, read: Mapping[int, list[Message]], now: datetime) -> None:
+        """See from what is heard that nothing waits for us any more: on a busy campus it is never quiet."""
+        if not self.catching_up:
+            return
+        fresh = [each.at >= now - FRESH for messages in read.values() for each in messages if not each.initial]
+        if fresh and sum(fresh) >= MOSTLY * len(fresh):
+            self.catching_up = False
 
     def _is_quiet(self) -> bool:
         # The common tick finds nothing to do and must not cost a transaction.
         now = self._clock.now()
         if self._engines is None or self._alive_at is None or now - self._alive_at >= ALIVE_EVERY:
             return False
-        return not self._is_behind()
+        return not self._is_behind() and (not self._speaks or self.catching_up)
 
     @property
     def next_due(self) -> datetime | None:
@@ -203,6 +264,7 @@ class Pipeline:
     async def _corridor(self) -> AsyncIterator[tuple[AsyncSession, datetime]]:
         async with self._turn:
             try:
+                self._moved = False
                 async with self._courier.departure() as self._leaving, self._database.transaction() as session:
                     now = self._clock.now()
                     if self._engines is None:
@@ -211,8 +273,12 @@ class Pipeline:
                     yield session, now
             except BaseException:
                 self._engines = None
+                self._held.clear()
                 raise
         self._committed()
+        if self._moved and not self._leaving:
+            # What leaves makes itself heard when it has arrived; until then it has the machine for itself.
+            self._courier.nudge()
 
     async def _load(self, session: AsyncSession, now: datetime) -> list[Finding]:
         """Read campuses, rules and mappings anew; engines that run go on with them. Return what that ends or begins."""
@@ -227,6 +293,8 @@ class Pipeline:
             engine = kept.get(campus.id)
             if engine is None:
                 engine, ended = await store.restore(session, campus, self._rules, now=now)
+                heard = engine.deaf_since
+                self._deaf_since = min(filter(None, (heard, self._deaf_since)), default=None)
                 findings += ended
             else:
                 findings += engine.replace_campus(campus)
@@ -269,10 +337,23 @@ class Pipeline:
 
     def _judge(self, messages: Sequence[Message], now: datetime) -> list[Finding]:
         engines = self._engines_now()
-        findings = self._advance({message.campus for message in messages}, now)
+        until = dict.fromkeys((message.campus for message in messages), now)
+        if self.catching_up:
+            # They come in the order in which they were said, or nearly so: time follows them.
+            for message in messages:
+                until[message.campus] = min(until[message.campus], message.at)
+        findings = self._advance({campus: at - self._lateness for campus, at in until.items()})
         for message in messages:
             findings += engines[message.campus].accept(message)
         return findings
+
+    async def _hold_back(self, session: AsyncSession, campuses: Iterable[str], now: datetime) -> None:
+        """While we catch up, let nobody be told of what is found: much of it is over by the end."""
+        if not self.catching_up:
+            return
+        for campus in campuses:
+            if campus not in self._held or self._held[campus] - now < backlog.HOLD / 2:
+                self._held[campus] = await backlog.hold_back(session, campus, now)
 
     async def _settle(
         self, session: AsyncSession, touched: Iterable[str], findings: Sequence[Finding], now: datetime
@@ -289,8 +370,10 @@ class Pipeline:
             self._metrics.finding(finding.rule, finding.state)
         alerts: set[int] = set()
         if findings:
+            await self._hold_back(session, {finding.campus for finding in findings}, now)
             told = await desk.handle_all(session, findings, self.campuses, now=now)
             alerts = {alert.id for alert in told if alert is not None}
+            self._moved = self._moved or bool(alerts)
             if self._courier.is_running:
                 # What has to be told now goes out the moment this is committed, without another look and transaction.
                 self._leaving += await self._courier.claim(session, now)

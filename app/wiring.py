@@ -152,10 +152,6 @@ def build(
     public_url = settings.public_url
     courier = Courier(database, clock, channels, campuses=lambda: pipeline.campuses, public_url=public_url, spans=spans)
 
-    def nudge() -> None:
-        committed.set()
-        courier.nudge()
-
     pipeline = Pipeline(
         database,
         clock,
@@ -164,7 +160,7 @@ def build(
         lateness=settings.lateness,
         metrics=metrics,
         courier=courier,
-        committed=nudge,
+        committed=committed.set,
         spans=spans,
     )
     auditor = Auditor(database, clock, courier, lambda: pipeline.campuses, heartbeat_url=settings.heartbeat_url)
@@ -213,6 +209,7 @@ def _listener(settings: Settings, clock: Clock, pipeline: Pipeline) -> Listener:
         key_file=settings.mqtt_key_file,
     )
     pipeline.on_topics = listener.subscribe
+    listener.on_backlog, listener.on_caught_up = pipeline.on_backlog, pipeline.on_caught_up
     return listener
 
 

@@ -48,15 +48,16 @@ async def run(folder: Path, *, messages: int = 20_000, database_url: str | None 
     async with stage(folder, database_url=database_url, rules=(), policies=()) as here:
         await asyncio.to_thread(here.service.start)
         here.service.stop()
-        await _publish(here, messages)
+        await publish(here, messages)
         here.service.start(wait=False)
-        first = await _until(here, 1)
-        last = await _until(here, messages)
+        first = await until(here, 1)
+        last = await until(here, messages)
     name = "PostgreSQL" if database_url else "SQLite"
     return Throughput(name, messages, messages, last - first)
 
 
-async def _until(here: Stage, count: int, seconds: float = 600.0) -> float:
+async def until(here: Stage, count: int, seconds: float = 600.0) -> float:
+    """Return when so many messages stood in the journal."""
     async with asyncio.timeout(seconds):
         while True:
             with contextlib.suppress(Exception):
@@ -66,7 +67,8 @@ async def _until(here: Stage, count: int, seconds: float = 600.0) -> float:
             await asyncio.sleep(0.05)
 
 
-async def _publish(here: Stage, messages: int) -> None:
+async def publish(here: Stage, messages: int) -> None:
+    """Publish openings and closings of four doors, as fast as the broker takes them."""
     clock = SystemClock()
     topics = [f"campus/lincoln/door/{door}" for door in DOORS]
     async with aiomqtt.Client(

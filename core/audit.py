@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Index, Text, func, select
@@ -55,13 +55,15 @@ async def record(
     await record_all(session, [Deed(actor=actor, action=action, subject=subject, detail=detail or {})], at=at)
 
 
+_LAST: Final = select(AuditRow.hash).order_by(AuditRow.id.desc()).limit(1)
+
+
 async def record_all(session: AsyncSession, deeds: Sequence[Deed], *, at: datetime) -> None:
     """Add deeds to the record, in their order."""
     if not deeds:
         return
     await in_turn(session)
-    query = select(AuditRow.hash).order_by(AuditRow.id.desc()).limit(1)
-    previous = (await session.execute(query)).scalar_one_or_none() or GENESIS
+    previous = (await session.execute(_LAST)).scalar_one_or_none() or GENESIS
     rows: list[dict[str, Any]] = []
     for deed in deeds:
         detail = msgspec.json.encode(deed.detail, order="sorted").decode()

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -213,6 +213,7 @@ class LocalCalendar:
 _CLOSED = DayType()
 
 
+@lru_cache(maxsize=10_000)  # the same few times of the same few days, for every message of a door with windows
 def local_instant(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     """Return the UTC instant of a local time, `minutes` after midnight (1440 and more: the next day)."""
     naive = datetime(day.year, day.month, day.day) + timedelta(minutes=minutes)  # noqa: DTZ001 - zone follows

@@ -78,8 +78,8 @@ async def append(session: AsyncSession, messages: Sequence[Message]) -> list[Mes
         return []
     marks = [_mark(message) for message in messages]
     rows = [_row(message, mark) for message, mark in zip(messages, marks, strict=True)]
-    statement = insert(session, MessageRow)
-    statement = statement.on_conflict_do_nothing(index_elements=["dedupe"]).returning(MessageRow.dedupe)
+    statement = insert(session, MessageRow).on_conflict_do_nothing(index_elements=["dedupe"])
+    statement = statement.returning(MessageRow.dedupe)
     written = set((await session.execute(statement, rows)).scalars())
     heard = await _heard_before(session, [mark for mark in marks if mark not in written])
     fresh: list[Message] = []

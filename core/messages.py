@@ -61,6 +61,8 @@ class Heard:
     """The packet id of the delivery, which a redelivery repeats; 0 if there is none."""
     trial_only: bool = False
     """The sender may speak only as a drill or a test, never live."""
+    deaf_since: datetime | None = None
+    """Where it may have waited for us since then, because we could not hear; None: it has just been said."""
 
 
 @dataclass(frozen=True, slots=True)

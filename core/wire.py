@@ -234,7 +234,9 @@ def stamp(said: Mapping[str, Any], at: Any, heard: Heard, envelope: Envelope) ->
     Where the clock must be wrong, there is `offset` besides: the seconds it is ahead.
     """
     told = read_instant(at)
-    skewed = told is not None and not envelope.now - MAX_PAST <= told <= envelope.now + MAX_FUTURE
+    # What waited for us is as old as it says.
+    earliest = (heard.deaf_since or envelope.now) - MAX_PAST
+    skewed = told is not None and not earliest <= told <= envelope.now + MAX_FUTURE
     when = envelope.now if told is None or skewed else told
     given = said.get("id")
     if given is not None and (isinstance(given, bool) or not isinstance(given, str | int)):

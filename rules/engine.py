@@ -38,6 +38,8 @@ class Engine:
     def __init__(self, campus: Campus, rules: Sequence[Rule], *, started: datetime) -> None:
         self._live = Judge(campus, rules, started=started)
         self._alive_at = started
+        self.deaf_since: datetime | None = None
+        """From when on nothing could be heard, up to the last restore; None: there was no such time."""
         self._overlays: dict[Exercise, Overlay] = {}
         self._ended: set[Exercise] = set()
         self._found_live: dict[tuple[str, str], datetime] = {}
@@ -235,6 +237,7 @@ class Engine:
         gap = until - self._alive_at
         if gap <= LATE_AFTER:
             return
+        self.deaf_since = self._alive_at
         self._alive_at = until
         for judge in (self._live, *(overlay.judge for overlay in self._overlays.values())):
             judge.blind(gap, until)

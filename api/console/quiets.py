@@ -23,6 +23,7 @@ WORDS: Final = {
     "snooze": "Snoozed",
     "supervised": "Supervised",
     "exercise": "Exercise",
+    "backlog": "Catching up",
 }
 
 

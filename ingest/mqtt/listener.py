@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from ingest.mqtt.waiting import Delivery, Waiting
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 QUIET: Final = 0.5
 """Seconds without a message after which the backlog counts as heard."""
-LONGEST_BACKLOG: Final = 10.0
+LONGEST_BACKLOG: Final = 600.0
 """Seconds after connecting from which on we no longer wait for the backlog to end."""
 _FIRST_RETRY: Final = 0.1
 _LONGEST_RETRY: Final = 5.0
@@ -60,8 +61,13 @@ class Listener:
         address = Address.parse(url, ca_file=ca_file, cert_file=cert_file, key_file=key_file)
         self.caught_up = asyncio.Event()
         """Set while connected, once what came while we were away has been handled."""
+        self.on_backlog: Callable[[datetime | None], None] = lambda _since: None
+        """Told on connecting, before the first message of it, since when we could not hear; None: never before."""
+        self.on_caught_up: Callable[[], None] = lambda: None
+        """Told when there is nothing more of what was kept for us, or the broker is away again."""
         self._handle = handle
         self._on_poison = on_poison
+        self._clock = clock
         self._max_batch = max_batch
         self._waiting = Waiting(max_waiting_bytes)
         self._changed = asyncio.Event()
@@ -143,12 +149,16 @@ class Listener:
             log.error("message_cannot_be_kept", topic=heard.topic, error=repr(second))
 
     async def _watch_backlog(self) -> None:
+        since: datetime | None = None
         while True:
             await self._until(connected=True)
+            self.on_backlog(since)
             await self._until_quiet()
+            self.on_caught_up()
             if self.status.connected:
                 self.caught_up.set()
             await self._until(connected=False)
+            since = self._clock.now()
             self.caught_up.clear()
 
     async def _until(self, *, connected: bool) -> None:
@@ -162,7 +172,7 @@ class Listener:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_BACKLOG):
                 seen, since = -1, loop.time()
-                while loop.time() - since < QUIET:
+                while loop.time() - since < QUIET and self.status.connected:
                     status = self.status
                     if status.received != seen or status.waiting:
                         seen, since = status.received, loop.time()

@@ -356,6 +356,54 @@ async def test_20_after_an_outage_only_what_is_still_so_is_told(tmp_path: Path) 
         assert told == [], "four doors that were closed long ago are nobody's walk"
 
 
+async def test_20_what_came_and_went_unheard_is_one_notice_and_what_stands_is_told(tmp_path: Path) -> None:
+    async with on(tmp_path, "2026-11-24T12:00:00") as watch:
+        await watch.wait(5)
+        start = watch.now
+        await watch.power_cut(1500)
+        watch.service.pipeline.on_backlog(None)
+        for minutes, door, position in (
+            (2, GYM_WEST, "open"),
+            (4, GYM_WEST, "closed"),
+            (13, GYM_WEST, "open"),
+            (15, GYM_WEST, "closed"),
+            (16, "main", "open"),
+        ):
+            await watch.door(door, position, at=(start + timedelta(minutes=minutes)).isoformat())
+            await watch.wait(1)
+        assert watch.pushes() == [], "nobody is paged for what is being read"
+        watch.service.pipeline.on_caught_up()
+        await watch.wait(5)
+        said = watch.pushes()
+        assert [push for push in said if "is open" in push.title or "held open" in push.title]
+        assert not [push for push in said if "Gym west" in push.title]
+        await watch.wait(120)
+        summary = await watch.alert("backlog-read")
+        assert summary.text.startswith("2 times, the last at 12:14, something began and ended")
+        assert [push for push in [*said, *watch.pushes()] if "began and ended" in push.title + push.body]
+
+
+async def test_20_what_is_said_now_ends_the_reading_and_is_told_at_once(tmp_path: Path) -> None:
+    async with on(tmp_path, "2026-11-24T12:00:00") as watch:
+        watch.service.pipeline.on_backlog(watch.now)
+        await watch.door("main", "open", at=(watch.now - timedelta(seconds=30)).isoformat())
+        assert watch.service.pipeline.catching_up
+        await watch.door("gym-east", "open", at=watch.now.isoformat())
+        assert not watch.service.pipeline.catching_up
+
+
+async def test_20_what_waited_half_an_hour_is_as_old_as_it_says(tmp_path: Path) -> None:
+    async with on(tmp_path, "2026-11-24T12:00:00") as watch:
+        await watch.wait(5)
+        start = watch.now
+        await watch.power_cut(1800)
+        watch.service.pipeline.on_backlog(None)
+        await watch.door("main", "open", at=(start + timedelta(seconds=60)).isoformat())
+        facts = watch.service.pipeline._engines_now()["lincoln"].now.get("door", "main")
+        assert facts is not None
+        assert facts.position_at == start + timedelta(seconds=60)
+
+
 async def test_21_in_an_evacuation_open_doors_are_right_and_in_a_lockdown_each_is_wrong(tmp_path: Path) -> None:
     async with on(tmp_path, "2026-11-24T12:00:00") as watch:
         await watch.hear("campus/state", {"state": "evacuate"})
