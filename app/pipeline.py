@@ -40,6 +40,7 @@ from ingest.mapping.silence import with_heartbeats
 from rules import store
 from rules.engine import Engine
 from rules.rule import Rule
+from rules.saved import Changes
 
 log = structlog.get_logger("pipeline")
 SLICE = 2000
@@ -360,12 +361,15 @@ class Pipeline:
     ) -> list[int]:
         """Write down what has changed on the campuses touched, and hand the findings on; return the alerts touched."""
         news: list[feed.News] = []
+        facts: dict[str, list[Facts]] = {}
+        changes: dict[str, Changes] = {}
         for campus in touched:
             engine = self._engines_now()[campus]
             news += [each for facts in engine.now.take_moves() if (each := _news(campus, facts))]
-            await state.save(session, campus, engine.now.take_changes())
-            await store.save(session, campus, engine.changes())
+            facts[campus], changes[campus] = engine.now.take_changes(), engine.changes()
             self._metrics.judged(engine.take_tally())
+        await state.save_all(session, facts)
+        await store.save_all(session, changes)
         for finding in findings:
             self._metrics.finding(finding.rule, finding.state)
         alerts: set[int] = set()

@@ -93,7 +93,7 @@ async def fill(url: str, past: Past) -> None:
 async def _messages(database: Database, past: Past) -> None:
     """Write the journal: without its indexes, which are made anew behind it, as any loader would."""
     async with database.engine.begin() as connection:
-        indexes = await _without_indexes(connection, "messages", is_sqlite=database.is_sqlite)
+        indexes = await without_indexes(connection, "messages", is_sqlite=database.is_sqlite)
     if database.is_sqlite:
         await database.close()  # what it holds open would be in the way; it opens anew
         with closing(sqlite3.connect(str(database.engine.url.database), isolation_level=None)) as connection_:
@@ -117,7 +117,7 @@ async def _messages(database: Database, past: Past) -> None:
             await connection.execute(text(each))
 
 
-async def _without_indexes(connection: AsyncConnection, table: str, *, is_sqlite: bool) -> list[str]:
+async def without_indexes(connection: AsyncConnection, table: str, *, is_sqlite: bool) -> list[str]:
     """Drop the plain indexes of a table; return the words that make them again."""
     told = (
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = :table"

@@ -123,11 +123,18 @@ async def stage(
 
 
 @contextlib.contextmanager
+def server(folder: Path) -> Iterator[servers.Postgres]:
+    """Start a PostgreSQL of our own, in which databases can be made."""
+    started = servers.Postgres(folder)
+    started.start()
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """Start a PostgreSQL of our own and yield the URL of an empty database."""
-    server = servers.Postgres(folder)
-    server.start()
-    try:
-        yield server.create("bench")
-    finally:
-        server.stop()
+    with server(folder) as started:
+        yield started.create("bench")

@@ -143,12 +143,13 @@ async def save(
 async def _pieces(
     session: AsyncSession, campus: str, parts: Collection[str] = (*WHOLE, *LISTS)
 ) -> dict[tuple[str, str], str]:
+    row = ReferenceRow
     query = (
-        select(ReferenceRow)
+        select(row.part, row.id, row.document)
         .where(ReferenceRow.campus == campus, ReferenceRow.part.in_(parts), ReferenceRow.document.is_not(None))
         .order_by(ReferenceRow.part, ReferenceRow.place)
     )
-    return {(row.part, row.id): row.document or "" for row in (await session.execute(query)).scalars()}
+    return {(part, each): document or "" for part, each, document in await session.execute(query)}
 
 
 def _split(campus: Campus) -> Iterable[tuple[tuple[str, str], Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,8 +33,14 @@ class FactsRow(Base):
 
 async def save(session: AsyncSession, campus: str, facts: Sequence[Facts]) -> None:
     """Write the facts of a campus that have changed."""
-    if facts:
-        await session.execute(upsert(session, FactsRow), [_row(campus, each) for each in facts])
+    await save_all(session, {campus: facts})
+
+
+async def save_all(session: AsyncSession, changed: Mapping[str, Iterable[Facts]]) -> None:
+    """Write the facts that have changed, by campus: one statement for a whole district."""
+    rows = [_row(campus, each) for campus, facts in changed.items() for each in facts]
+    if rows:
+        await session.execute(upsert(session, FactsRow), rows)
 
 
 def _row(campus: str, facts: Facts) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class World:
         self.families: dict[str, dict[str, Facts]] = {entity: {} for entity in FACTS}
         """The facts of everything that was heard of, by kind and id; to be read, and written by nobody else."""
         self._open: set[str] = set()
+        self._exterior = frozenset[str]()
+        self._open_exterior: set[str] = set()
         self._state: CampusState | None = None
         self._silence = Silence()
         self._changed: set[tuple[str, str]] = set()
@@ -54,6 +56,14 @@ class World:
     def open_doors(self) -> AbstractSet[str]:
         """The doors that were last said to be open."""
         return self._open
+
+    @property
+    def open_exterior_doors(self) -> AbstractSet[str]:
+        """Those of them that lead outside; kept, because rules count them whenever any door moves."""
+        exterior = self.campus.exterior_doors
+        if exterior is not self._exterior:
+            self._exterior, self._open_exterior = exterior, self._open & exterior
+        return self._open_exterior
 
     def silent_devices(self, at: datetime, *, since: datetime) -> AbstractSet[str]:
         """Return the listed devices that are silent at an instant, having been listened to since another one."""
@@ -105,8 +115,10 @@ class World:
         if isinstance(facts, DoorFacts):
             if facts.position == "open":
                 self._open.add(facts.id)
+                if facts.id in self._exterior:
+                    self._open_exterior.add(facts.id)
             else:
-                self._open.discard(facts.id)
+                self._shut(facts.id)
         elif isinstance(facts, DeviceFacts):
             self._silence.heard(facts.id)
         elif isinstance(facts, CampusFacts) and facts.id == self.campus.id:
@@ -121,9 +133,13 @@ class World:
         """Drop the facts of a thing that is gone."""
         self.families[entity].pop(key, None)
         if entity == "door":
-            self._open.discard(key)
+            self._shut(key)
         elif entity == "device":
             self._silence.heard(key)
+
+    def _shut(self, door: str) -> None:
+        self._open.discard(door)
+        self._open_exterior.discard(door)
 
     def take_changes(self) -> list[Facts]:
         """Return the facts changed since this was last asked."""

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
 from msgspec import structs
 
 from core.campus import Campus
@@ -188,7 +189,7 @@ class Judge:
         return News.of(message, max(message.at, self._watermark, self._blind_until), edge=edge)
 
     def _look(self, looks: Iterable[Look], news: News) -> None:
-        for plan, key, actions in looks:
+        for (plan, key), actions in looks:
             self._turn(plan, key, actions, news)
 
     def _turn(self, plan: Plan, key: str, actions: Actions, news: News) -> None:
@@ -379,7 +380,7 @@ class Judge:
         running = sorted((rule for rule in rules if rule.mode != "disabled"), key=lambda rule: rule.id)
         self._plans = {rule.id: lay_out(rule, self.campus, self._world_of(rule)) for rule in running}
         plans = self._plans.values()
-        self._shapes = {rule: plan.shape for rule, plan in self._plans.items()}
+        self._shapes = msgspec.json.encode({rule: plan.shape for rule, plan in self._plans.items()}).decode()
         self._on_arrival = Index((p for p in plans if p.on_arrival), self.campus, self.now)
         self._in_order = Index((p for p in plans if not p.on_arrival), self.campus, self._settled)
 
@@ -483,7 +484,7 @@ class Judge:
         for each in saved.states:
             self._take_back(each)
         self._start_timers()
-        known = position.shapes
+        known: dict[str, str] = msgspec.json.decode(position.shapes)
         self._seed(rule for rule, plan in self._plans.items() if known.get(rule) != plan.shape)
 
     def _take_back(self, saved: SavedState) -> None:

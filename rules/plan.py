@@ -21,6 +21,7 @@ from rules.language.roots import ROOTS, Place, ids_of, locate
 from rules.language.scene import Scene
 from rules.operators.moment import News
 from rules.runnable import Exemption, Rule
+from rules.scope import Scope
 from rules.spell import Actions, KeyState
 
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -150,11 +151,22 @@ def lay_out(rule: Rule, campus: Campus, world: World) -> Plan:
     scene = Scene(campus, world, _ANY_TIME, rule.entity, "", rule.params, _ANY_TIME)
     if ids is None:
         return Plan(rule, None, rule.shape, on_arrival, scene)
-    scenes = {each: _bare(campus, world, rule.entity, each) for each in ids}
-    keys = frozenset(each for each, scene in scenes.items() if rule.scope.fits(scene))
-    found = ((key, tuple(each for each in rule.exemptions if each.scope.fits(scenes[key]))) for key in keys)
+    bare = _bare(campus, world, rule.entity, "")
+
+    def fits(scope: Scope, key: str) -> bool:
+        bare.key = key
+        return scope.fits(bare)
+
+    keys = frozenset(each for each in _candidates(rule, ids) if fits(rule.scope, each))
+    found = ((key, tuple(each for each in rule.exemptions if fits(each.scope, key))) for key in keys)
     exemptions = {key: exempt for key, exempt in found if exempt}
     return Plan(rule, keys, rule.shape, on_arrival, scene, exemptions)
+
+
+def _candidates(rule: Rule, ids: Sequence[str]) -> Iterable[str]:
+    """Return the keys that may be in the rule's scope: those it names, or all."""
+    named = next((each for each in rule.scope.wanted if (each.root, each.field) == (rule.entity, "id")), None)
+    return ids if named is None else set(named.values).intersection(ids)
 
 
 def _bare(campus: Campus, world: World, entity: str, key: str) -> Scene:
@@ -163,11 +175,13 @@ def _bare(campus: Campus, world: World, entity: str, key: str) -> Scene:
 
 Seat = tuple[Plan, str]
 """A plan, and one key of it."""
-Look = tuple[Plan, str, Actions]
+Look = tuple[Seat, Actions]
 _ACCEPT: Final[Actions] = ("accept",)
 _NOBODY: Final = ()
 Change = tuple[Place, frozenset[str]]
 """Facts that a message told of, and what of them it changed."""
+_Known = tuple[tuple[Seat, ...], tuple[Actions, ...]]
+"""Who is to look, and what each of them is to do; apart, because doors of a kind differ in the first alone."""
 _NOTHING: Final = frozenset[str]()
 _SOMETHING: Final = frozenset((_ANYTHING,))
 
@@ -178,24 +192,31 @@ class Index:
     def __init__(self, plans: Iterable[Plan], campus: Campus, world: World) -> None:
         self._campus = campus
         self._world = world
-        self._hear: dict[tuple[str, str], list[Seat]] = {}
+        self._hear: dict[str, dict[str, list[Seat]]] = {}
+        """By the kind of a message, and by what it is about."""
         self._hear_anywhere: dict[str, list[Plan]] = {}
         self._watch: dict[Place, list[tuple[Seat, frozenset[str]]]] = {}
         """By the facts, who looks at them, and which of their attributes it reads."""
         self._watch_own: dict[str, list[Plan]] = {}
         self._watch_from_afar: dict[str, list[tuple[Plan, frozenset[str]]]] = {}
         self._read: dict[str, set[str]] = {}
-        self._listed = frozenset((entity, each) for entity in _LISTED for each in ids_of(campus, entity) or ())
-        self._known: dict[tuple[str, str, bool, tuple[Change, ...]], Sequence[Look]] = {}
+        self._listed = {entity: frozenset(ids_of(campus, entity) or ()) for entity in _LISTED}
+        self._known: dict[tuple[str, str, bool, tuple[Change, ...]], _Known] = {}
         """Who was found before: for things that the campus lists, it stays so."""
+        # A district has many doors, and what is alike at all of them is kept once.
+        self._names: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
+        self._changes: dict[frozenset[str], frozenset[str]] = {}
+        self._actions: dict[tuple[Actions, ...], tuple[Actions, ...]] = {}
+        ways = _Ways(campus, world)
         for plan in plans:
-            self._index_kinds(plan)
-            self._index_reads(plan)
-        self._kinds = {kind for kind, _ in self._hear} | self._hear_anywhere.keys()
+            seats = {key: (plan, key) for key in sorted(plan.keys or ())}
+            self._index_kinds(plan, seats, ways)
+            self._index_reads(plan, seats)
+        self._kinds = self._hear.keys() | self._hear_anywhere.keys()
         self._families = {entity for entity, _ in self._watch} | self._watch_own.keys() | self._watch_from_afar.keys()
         self._readers = {entity: _reader(names) for entity, names in self._read.items() if names}
 
-    def looks(self, message: Message, told: Iterable[Told], *, edge: bool) -> Sequence[Look]:
+    def looks(self, message: Message, told: Iterable[Told], *, edge: bool) -> Iterable[Look]:
         """Return who is to look, at which key, and why: who listens for the message, and who reads what it told."""
         if message.kind not in self._kinds and self._families.isdisjoint([place[0] for place, _, _ in told]):
             return _NOBODY
@@ -206,9 +227,9 @@ class Index:
             found = self._find(message, changes, edge=edge)
             if self._is_steady(message, changes):
                 self._known[asked] = found
-        return found
+        return zip(*found, strict=True) if found[0] else _NOBODY
 
-    def _find(self, message: Message, changes: Iterable[Change], *, edge: bool) -> Sequence[Look]:
+    def _find(self, message: Message, changes: Iterable[Change], *, edge: bool) -> _Known:
         hearers = self._hearers(message)
         if not edge:
             hearers = [seat for seat in hearers if seat[0].rule.operator.repeats]
@@ -216,17 +237,21 @@ class Index:
         for place, changed in changes:
             for seat in self._watchers(place, changed, hearers):
                 asked[seat] = _ACCEPT + JUDGE if seat in hearers else JUDGE
-        return [(plan, key, actions) for (plan, key), actions in asked.items()]
+        actions = tuple(asked.values())
+        return tuple(asked), self._actions.setdefault(actions, actions)
 
     def _is_steady(self, message: Message, changes: Sequence[Change]) -> bool:
         """Return whether the same message always concerns the same keys: all that it is about is listed."""
-        listed = all(place in self._listed and place[0] not in self._watch_from_afar for place, _ in changes)
+        listed = all(
+            key in self._listed.get(entity, ()) and entity not in self._watch_from_afar for (entity, key), _ in changes
+        )
         return listed and bool(changes) and (message.about == "door" or message.kind not in self._hear_anywhere)
 
     def _hearers(self, message: Message) -> Sequence[Seat]:
         """Return the plans that listen for the message, with the key it means to each."""
         kind, key = message.kind, message.key
-        here = self._hear.get((kind, key), _NOBODY)
+        hearers = self._hear.get(kind)
+        here = _NOBODY if hearers is None else hearers.get(key, _NOBODY)
         anywhere = self._hear_anywhere.get(kind)
         if anywhere is None:
             return here
@@ -282,7 +307,8 @@ class Index:
         if old == new:
             return _SOMETHING
         differ = (name for name, one, other in zip(names, old, new, strict=True) if one != other)
-        return frozenset((_ANYTHING, *differ))
+        changed = frozenset((_ANYTHING, *differ))
+        return self._changes.setdefault(changed, changed)
 
     def concerns(self, plan: Plan, key: str) -> bool:
         """Return whether a key is in a plan's scope."""
@@ -292,19 +318,19 @@ class Index:
             return True
         return plan.rule.scope.fits(_bare(self._campus, self._world, plan.rule.entity, key))
 
-    def _index_kinds(self, plan: Plan) -> None:
+    def _index_kinds(self, plan: Plan, seats: Mapping[str, Seat], ways: _Ways) -> None:
         for kind in sorted(plan.rule.operator.kinds):
             about = KINDS[kind].about
             # The device of a door is known by the message, not by the campus alone.
             if plan.keys is None or about not in _LISTED or (about, plan.rule.entity) == ("door", "device"):
                 self._hear_anywhere.setdefault(kind, []).append(plan)
                 continue
-            for each in ids_of(self._campus, about) or ():
-                key = locate(_bare(self._campus, self._world, about, each), plan.rule.entity)
-                if key is not None and key in plan.keys:
-                    self._hear.setdefault((kind, each), []).append((plan, key))
+            leading, hearers = ways.back(about, plan.rule.entity), self._hear.setdefault(kind, {})
+            for key, seat in seats.items():
+                for each in leading.get(key, ()):
+                    hearers.setdefault(each, []).append(seat)
 
-    def _index_reads(self, plan: Plan) -> None:
+    def _index_reads(self, plan: Plan, seats: Mapping[str, Seat]) -> None:
         reads = {read for expression in plan.rule.watches for read in expression.reads}
         active = plan.rule.active
         if plan.rule.watches and active is not None and active.campus_state:
@@ -312,16 +338,17 @@ class Index:
         if plan.keys is None:
             self._index_visit_reads(plan, reads)
             return
-        for key in sorted(plan.keys):
-            scene = _bare(self._campus, self._world, plan.rule.entity, key)
+        read = [(root, ROOTS[root][name]) for root, name in sorted(reads)]
+        scene = _bare(self._campus, self._world, plan.rule.entity, "")
+        for key, seat in seats.items():
+            scene.key = key
             places: dict[Place, set[str]] = {}
-            for root, name in reads:
-                field = ROOTS[root][name]
+            for root, one in read:
                 found = locate(scene, root)
-                for place in field.depends(self._campus, found) if found is not None else ():
-                    places.setdefault(place, set()).add(field.attribute)
+                for place in one.depends(self._campus, found) if found is not None else ():
+                    places.setdefault(place, set()).add(one.attribute)
             for place, names in places.items():
-                self._watch.setdefault(place, []).append(((plan, key), self._note(place[0], names)))
+                self._watch.setdefault(place, []).append((seat, self._note(place[0], names)))
 
     def _index_visit_reads(self, plan: Plan, reads: Iterable[tuple[str, str]]) -> None:
         families: dict[str, set[str]] = {}
@@ -339,8 +366,34 @@ class Index:
             self._watch_from_afar.setdefault(family, []).append((plan, self._note(family, names)))
 
     def _note(self, entity: str, names: AbstractSet[str]) -> frozenset[str]:
-        self._read.setdefault(entity, set()).update(names - {_ANYTHING})
-        return frozenset(names)
+        noted = entity, frozenset(names)
+        known = self._names.get(noted)
+        if known is None:
+            self._read.setdefault(entity, set()).update(names - {_ANYTHING})
+            known = self._names[noted] = noted[1]
+        return known
+
+
+class _Ways:
+    """Which things of a kind belong to a thing of another, as the campus file says; worked out once for all plans."""
+
+    def __init__(self, campus: Campus, world: World) -> None:
+        self._campus = campus
+        self._world = world
+        self._known: dict[tuple[str, str], dict[str, list[str]]] = {}
+
+    def back(self, about: str, entity: str) -> Mapping[str, Sequence[str]]:
+        """Return, by the id of an `entity`, the ids of the `about` from which `locate` leads to it."""
+        known = self._known.get((about, entity))
+        if known is None:
+            known = self._known[about, entity] = {}
+            scene = _bare(self._campus, self._world, about, "")
+            for each in ids_of(self._campus, about) or ():
+                scene.key = each
+                key = locate(scene, entity)
+                if key is not None:
+                    known.setdefault(key, []).append(each)
+        return known
 
 
 def _reader(names: Iterable[str]) -> tuple[tuple[str, ...], Callable[[Facts], tuple[Any, ...]]]:

@@ -50,8 +50,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     since: datetime
     """Since when we have listened without a gap."""
-    shapes: dict[str, str]
-    """The rules that ran, by id, and their shapes."""
+    shapes: str
+    """The rules that ran, by id, and their shapes: an object in JSON, for it is written down again and again."""
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):

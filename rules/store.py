@@ -6,14 +6,15 @@ from there as if nothing had been.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from functools import cache
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import structlog
-from sqlalchemy import Index, Text, and_, delete, func, select, tuple_
+from sqlalchemy import Index, Table, Text, and_, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,8 +31,8 @@ from rules.rule import Rule, read_rule
 from rules.saved import Changes, Position, Saved, SavedState, SettledFacts, read_beyond, write_beyond
 
 log = structlog.get_logger()
-CHUNK = 200
-"""So many keys go into one DELETE."""
+_FACTS: Final = {entity: msgspec.json.Decoder(kind) for entity, kind in FACTS.items()}
+_EVIDENCE: Final = msgspec.json.Decoder(Evidence)
 
 
 class RuleRow(Base):
@@ -109,12 +110,31 @@ class Version:
 # ------------------------------------------------------------------------------------------------------- engines
 async def save(session: AsyncSession, campus: str, changes: Changes) -> None:
     """Write down what an engine has changed, and the exercises beside it."""
-    await _save(session, _Place(campus, "live"), changes)
-    for kind in changes.ended:
-        for row in (EngineRow, KeyStateRow, SettledRow):
-            await session.execute(delete(row).where(row.campus == campus, row.exercise == kind))
-    for kind, each in changes.exercises.items():
-        await _save(session, _Place(campus, kind), each)
+    await save_all(session, {campus: changes})
+
+
+async def save_all(session: AsyncSession, changed: Mapping[str, Changes]) -> None:
+    """Write down what the engines of some campuses have changed: one statement a table for a whole district."""
+    for campus, changes in changed.items():
+        for kind in changes.ended:
+            for row in (EngineRow, KeyStateRow, SettledRow):
+                await session.execute(delete(row).where(row.campus == campus, row.exercise == kind))
+    places = [
+        (_Place(campus, kind), each)
+        for campus, changes in changed.items()
+        for kind, each in {"live": changes, **changes.exercises}.items()
+    ]
+    states = [_state_row(place, each) for place, changes in places for each in changes.states]
+    settled = [_facts_row(place, each) for place, changes in places for each in changes.settled]
+    for row, rows in (
+        (EngineRow, [_engine_row(place, changes) for place, changes in places]),
+        (KeyStateRow, states),
+        (SettledRow, settled),
+    ):
+        if rows:
+            await session.execute(upsert(session, row), rows)
+    await _delete(session, KeyStateRow, [(*place, *key) for place, changes in places for key in changes.deleted])
+    await _delete(session, SettledRow, [(*place, *key) for place, changes in places for key in changes.forgotten])
 
 
 class _Place(NamedTuple):
@@ -122,32 +142,30 @@ class _Place(NamedTuple):
     exercise: Exercise
 
 
-async def _save(session: AsyncSession, place: _Place, changes: Changes) -> None:
+def _engine_row(place: _Place, changes: Changes) -> dict[str, Any]:
     position = changes.position
-    row = place._asdict() | {
+    return place._asdict() | {
         "watermark": position.watermark,
         "alive_at": position.alive_at,
         "started": position.started,
         "since": position.since,
-        "shapes": _write(position.shapes),
+        "shapes": position.shapes,
         "beyond": write_beyond(changes.beyond),
     }
-    await session.execute(upsert(session, EngineRow), [row])
-    if changes.states:
-        await session.execute(upsert(session, KeyStateRow), [_state_row(place, each) for each in changes.states])
-    if changes.settled:
-        await session.execute(upsert(session, SettledRow), [_facts_row(place, each) for each in changes.settled])
-    await _delete(session, place, KeyStateRow, (KeyStateRow.rule, KeyStateRow.key), changes.deleted)
-    await _delete(session, place, SettledRow, (SettledRow.entity, SettledRow.id), changes.forgotten)
 
 
-async def _delete(
-    session: AsyncSession, place: _Place, row: Any, columns: tuple[Any, Any], places: Sequence[tuple[str, str]]
-) -> None:
-    for start in range(0, len(places), CHUNK):
-        chosen = tuple_(*columns).in_(places[start : start + CHUNK])
-        here = and_(row.campus == place.campus, row.exercise == place.exercise)
-        await session.execute(delete(row).where(here, chosen))
+async def _delete(session: AsyncSession, row: type[Base], keys: Sequence[tuple[str, str, str, str]]) -> None:
+    """Delete rows by their whole primary key."""
+    if keys:
+        names = [column.name for column in row.__table__.primary_key]
+        await session.execute(_deletion(row), [dict(zip(names, key, strict=True)) for key in keys])
+
+
+@cache
+def _deletion(row: type[Base]) -> Any:
+    table = row.__table__
+    assert isinstance(table, Table)
+    return delete(table).where(*(column == bindparam(column.name) for column in table.primary_key))
 
 
 def _state_row(place: _Place, state: SavedState) -> dict[str, Any]:
@@ -204,34 +222,39 @@ async def load_saved(session: AsyncSession, campus: str) -> Saved | None:
 
 
 async def _load(session: AsyncSession, place: _Place, engine: EngineRow) -> Saved:
-    def here(row: Any) -> Any:
-        return select(row).where(row.campus == place.campus, row.exercise == place.exercise)
+    # Values, not row objects: a district has a hundred thousand of them, and each object costs more than all the rest.
+    def here(row: Any, *columns: Any) -> Any:
+        return select(*columns).where(row.campus == place.campus, row.exercise == place.exercise)
 
     position = Position(
         watermark=engine.watermark,
         alive_at=engine.alive_at,
         started=engine.started,
         since=engine.since,
-        shapes=msgspec.json.decode(engine.shapes),
+        shapes=engine.shapes,
     )
-    states = (await session.execute(here(KeyStateRow))).scalars()
-    settled = (await session.execute(here(SettledRow))).scalars()
+    row = KeyStateRow
+    states = await session.execute(here(row, row.rule, row.key, row.shape, row.due_at, row.firing, row.data))
+    told = SettledRow
+    settled = await session.execute(here(told, told.entity, told.id, told.facts, told.last))
     return Saved(
         position=position,
-        states=tuple(_read_state(each) for each in states),
-        settled=tuple(_read_settled(each) for each in settled),
+        states=tuple(
+            SavedState(rule=rule, key=key, shape=shape, due=due, firing=firing, data=data)
+            for rule, key, shape, due, firing, data in states
+        ),
+        settled=tuple(_read_settled(*each) for each in settled),
         beyond=read_beyond(engine.beyond),
     )
 
 
-def _read_state(row: KeyStateRow) -> SavedState:
-    return SavedState(rule=row.rule, key=row.key, shape=row.shape, due=row.due_at, firing=row.firing, data=row.data)
-
-
-def _read_settled(row: SettledRow) -> SettledFacts:
-    facts = None if row.facts is None else msgspec.json.decode(row.facts, type=FACTS[row.entity])
-    last = None if row.last is None else msgspec.json.decode(row.last, type=Evidence)
-    return SettledFacts(entity=row.entity, id=row.id, facts=facts, last=last)
+def _read_settled(entity: str, key: str, facts: str | None, last: str | None) -> SettledFacts:
+    return SettledFacts(
+        entity=entity,
+        id=key,
+        facts=None if facts is None else _FACTS[entity].decode(facts),
+        last=None if last is None else _EVIDENCE.decode(last),
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- rules

@@ -268,11 +268,12 @@ def _day_type(scene: Scene, _key: str) -> Value:
 
 
 def _open_exterior_doors(scene: Scene, _key: str) -> Value:
-    return len(scene.campus.exterior_doors & scene.world.open_doors)
+    return len(scene.world.open_exterior_doors)
 
 
 def _unwatched_open_doors(scene: Scene, _key: str) -> Value:
-    return len((scene.campus.exterior_doors & scene.world.open_doors) - scene.campus.doors_in_window(scene.at))
+    open_doors = scene.world.open_exterior_doors
+    return len(open_doors) - len(open_doors & scene.campus.doors_in_window(scene.at))
 
 
 def _visitors_in(scene: Scene, _key: str) -> Value:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from core import journal
 from core.campus import Campus
@@ -229,3 +230,29 @@ async def test_every_operator_comes_back_as_it_was(database: Database) -> None:
     found += await ticked(database, engine, at(120))
     assert {each.rule for each in wanted} == set("abcdefgh")
     assert [str(each) for each in found] == [str(each) for each in wanted]
+
+
+async def test_a_district_is_written_in_one_go_and_each_campus_takes_back_its_own(
+    database: Database, held: Rule
+) -> None:
+    engines = {name: Engine(_named(name), [held], started=START) for name in ("east", "west")}
+    for name, engine in engines.items():
+        for door in ("main", "gym-east"):
+            engine.accept(structs.replace(opened(door, 1), campus=name))
+        engine.advance(at(2))
+    async with database.transaction() as session:
+        await store.save_all(session, {name: engine.changes() for name, engine in engines.items()})
+    engines["west"].replace_rules([])
+    async with database.transaction() as session:
+        await store.save_all(session, {name: engine.changes() for name, engine in engines.items()})
+    for name, keys in (("east", {"main", "gym-east"}), ("west", set())):
+        async with database.reading() as session:
+            saved = await store.load_saved(session, name)
+        assert saved is not None
+        assert {each.key for each in saved.states} == keys
+        assert saved.position.watermark == engines[name].watermark
+
+
+def _named(campus: str) -> Campus:
+    plain = lincoln()
+    return plain.model_copy(update={"campus": plain.campus.model_copy(update={"id": campus})})

@@ -501,3 +501,19 @@ def test_what_another_world_was_told_is_taken_over_only_where_both_knew_the_same
     third.apply(said(DoorUnlocked, 5))
     assert third.take_in(closing, told)[0]
     assert (door(third).position, door(third).lock) == ("closed", "unlocked")
+
+
+def test_the_open_doors_that_lead_outside_are_kept_through_messages_and_a_change_of_the_campus(world: World) -> None:
+    def hear(kind: type[Message], door: str) -> None:
+        world.apply(said(kind, door=door))
+
+    assert world.open_exterior_doors == set()
+    for name in ("main", "gym-east", "office"):
+        hear(DoorOpened, name)
+    assert world.open_exterior_doors == {"main", "gym-east"}
+    world.forget("door", "main")
+    assert world.open_exterior_doors == {"gym-east"}
+    other = [each.model_copy(update={"exterior": each.id == "office"}) for each in world.campus.doors]
+    world.campus = world.campus.model_copy(update={"doors": tuple(other)})
+    vars(world.campus).pop("exterior_doors", None)
+    assert world.open_exterior_doors == {"office"}

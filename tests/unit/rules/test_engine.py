@@ -398,6 +398,28 @@ def test_the_index_finds_only_what_a_message_concerns(campus: Campus) -> None:
     assert looks(index, world, opened("cellar", 0)) == []
 
 
+def test_a_rule_of_a_named_door_is_laid_out_over_it_alone_and_only_if_all_the_rest_fits(campus: Campus) -> None:
+    def keys(scope: str) -> set[str]:
+        rule = rule_from(
+            f"{{id: r, title: T, key: door.id, scope: {scope}, severity: minor, match: {{of: door.opened}}}}"
+        )
+        return set(lay_out(rule, campus, World(campus)).keys or ())
+
+    assert keys("{door: {id: [main, office, cellar]}}") == {"main", "office"}
+    assert keys("{door: {id: [main, office], exterior: true}}") == {"main"}
+    assert keys("{zone: {id: lobby}}") == {"main", "office"}
+
+
+def test_what_is_alike_at_many_doors_is_kept_once(campus: Campus) -> None:
+    rule = rule_from(
+        "{id: r, title: T, key: door.id, severity: minor, hold: {while: 'door.position == \"open\"', for: 5s}}"
+    )
+    index = Index([lay_out(rule, campus, World(campus))], campus, World(campus))
+    reads = [names for place, seats in index._watch.items() if place[0] == "door" for _, names in seats]
+    assert len(reads) == len(campus.doors)
+    assert len({id(each) for each in reads}) == 1
+
+
 def test_only_what_a_message_changed_is_looked_at(campus: Campus) -> None:
     rule = rule_from(
         "{id: r, title: T, key: door.id, severity: minor, hold: {while: 'door.position == \"open\"', for: 5s}}"
@@ -442,7 +464,7 @@ def test_a_door_is_heard_for_the_device_that_spoke(campus: Campus) -> None:
 def looks(index: Index, world: World, message: Message) -> list[tuple[str, str, tuple[str, ...]]]:
     """Return the rules that look at a message, their keys, and what they are asked."""
     edge, told = world.take_in(message)
-    return [(plan.rule.id, key, actions) for plan, key, actions in index.looks(message, told, edge=edge)]
+    return [(plan.rule.id, key, actions) for (plan, key), actions in index.looks(message, told, edge=edge)]
 
 
 def findings_of(engine: Engine, *messages: Any) -> list[Finding]:
