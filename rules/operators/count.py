@@ -69,6 +69,10 @@ class Window(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return last if self.explained_until is None else max(last, self.explained_until)
 
 
+KEPT: Final = 50
+"""So many messages are remembered beyond doubt, should somebody ask for a higher number under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Count(Operator[Window]):
     """So many messages within a time that slides along, its beginning excluded.
@@ -157,6 +161,9 @@ tests:
         what = str(plain(self.distinct(moment.heard()))) if self.distinct else ""
         entry = Entry(moment.evidence[0], what)
         entries = _within((*(memo.entries if memo else ()), entry), within)
+        if self.distinct is None:
+            # What is older decides nothing, and a contact that chatters all day must not cost more and more.
+            entries = entries[-max(bound, KEPT) :]
         if len(entries) > MAX_ENTRIES:
             moment.scene.trouble(f"more than {MAX_ENTRIES} messages in one window; the oldest was dropped")
             entries = entries[1:]
