@@ -233,15 +233,19 @@ class Courier:
                 parcel.outcome = await self._send(parcel, parcel.notice)
             self._sent.append(parcel)
             await self._record()
+            if parcel.outcome is None or parcel.outcome.state != "accepted":
+                # Something may be due sooner than was thought; else the record has claimed what follows.
+                self.nudge()
         except Unavailable as error:
             # It is written down once the database is back, or else sent again when the lease ends.
             self._note_trouble(str(error))
+            self.nudge()
         except Exception:  # noqa: BLE001 - one bad row never stops the loop; its lease ends by itself
             _log.exception("delivery_failed", endpoint=parcel.place[2])
+            self.nudge()
         finally:
             self._let_go(parcel)
             self.status.sending = len(self._tasks) - 1
-            self.nudge()
 
     async def _send(self, parcel: Parcel, notice: Notice) -> Outcome:
         """Try to deliver. Neither span nor log says to whom: the name of an endpoint is somebody's, too."""

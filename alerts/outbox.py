@@ -121,6 +121,32 @@ class EndpointRow(Base):
 # Asked for again and again: building a statement takes longer than running it.
 _DUE_LANES: Final = select(DeliveryRow.lane).where(DeliveryRow.due_at <= bindparam("now")).distinct()
 _NEXT_DUE: Final = select(func.min(DeliveryRow.due_at))
+_PLACE: Final = (DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint)
+_GRAVEST: Final = (
+    select(DeliveryRow.id, *_PLACE, DeliveryRow.company)
+    .where(
+        DeliveryRow.lane == bindparam("lane"),
+        DeliveryRow.due_at <= bindparam("now"),
+        tuple_(*_PLACE).not_in(bindparam("busy", expanding=True)),
+    )
+    .order_by(DeliveryRow.priority.desc(), DeliveryRow.due_at, DeliveryRow.id)
+    .limit(LOOK_AHEAD)
+)
+# Rows that another transaction holds are left to it: waiting for one while holding others could deadlock.
+_GRAVEST_FREE: Final = _GRAVEST.with_for_update(skip_locked=True)
+_LEASE: Final = (
+    update(DeliveryRow)
+    .where(DeliveryRow.id.in_(bindparam("numbers", expanding=True)))
+    .values(state="leased", due_at=bindparam("lease_ends"), attempts=DeliveryRow.attempts + 1)
+    .returning(DeliveryRow)
+    .execution_options(synchronize_session=False)
+)
+_ACCEPTED: Final = (
+    update(DeliveryRow)
+    .where(DeliveryRow.id.in_(bindparam("numbers", expanding=True)))
+    .values(state="accepted", due_at=None, reason="")
+    .execution_options(synchronize_session=False)
+)
 
 
 async def post(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> list[DeliveryRow]:
@@ -150,18 +176,11 @@ async def claim_due(
     """
     if limit <= 0:
         return []
-    due = [DeliveryRow.lane == lane, DeliveryRow.due_at <= now]
-    if busy:
-        due.append(tuple_(DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint).not_in(list(busy)))
-    query = (
-        select(DeliveryRow.id, DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint, DeliveryRow.company)
-        .where(*due)
-        .order_by(DeliveryRow.priority.desc(), DeliveryRow.due_at, DeliveryRow.id)
-        .limit(LOOK_AHEAD)
-    )
+    query = _GRAVEST_FREE if is_postgresql(session) else _GRAVEST
+    found = await session.execute(query, {"lane": lane, "now": now, "busy": list(busy)})
     chosen: dict[Place, int] = {}
     together: list[tuple[str, str, str, str]] = []
-    for number, campus, person, name, company in (await session.execute(_locking(session, query))).all():
+    for number, campus, person, name, company in found:
         if len(chosen) < limit and (campus, person, name) not in chosen:
             chosen[campus, person, name] = number
             together += [(campus, person, name, company)] if company else []
@@ -170,7 +189,6 @@ async def claim_due(
 
 
 def _locking(session: AsyncSession, query: Select[*Columns]) -> Select[*Columns]:
-    # Rows that another transaction holds are left to it: waiting for one while holding others could deadlock.
     return query.with_for_update(skip_locked=True) if is_postgresql(session) else query
 
 
@@ -187,11 +205,10 @@ async def _fellows(
     """Return what comes along: what is due, or waits for a while, in the same company and to the same endpoint."""
     if not together or most <= 1:
         return []
-    place = (DeliveryRow.campus, DeliveryRow.person, DeliveryRow.endpoint)
     waits = and_(DeliveryRow.state == "pending", DeliveryRow.due_at <= now + ahead)
     query = (
-        select(DeliveryRow.id, *place)
-        .where(DeliveryRow.lane == lane, tuple_(*place, DeliveryRow.company).in_(together))
+        select(DeliveryRow.id, *_PLACE)
+        .where(DeliveryRow.lane == lane, tuple_(*_PLACE, DeliveryRow.company).in_(together))
         .where(or_(DeliveryRow.due_at <= now, waits), DeliveryRow.id.not_in(chosen))
         .order_by(DeliveryRow.due_at, DeliveryRow.id)
         .limit(FELLOWS)
@@ -205,14 +222,8 @@ async def _fellows(
 async def _lease(session: AsyncSession, chosen: Collection[int], until: datetime) -> list[DeliveryRow]:
     if not chosen:
         return []
-    statement = (
-        update(DeliveryRow)
-        .where(DeliveryRow.id.in_(set(chosen)))
-        .values(state="leased", due_at=until, attempts=DeliveryRow.attempts + 1)
-        .returning(DeliveryRow)
-        .execution_options(synchronize_session=False)
-    )
-    rows = (await session.execute(statement)).scalars().all()
+    said = {"numbers": sorted(set(chosen)), "lease_ends": until}
+    rows = (await session.execute(_LEASE, said)).scalars().all()
     return sorted(rows, key=lambda row: (-row.priority, row.created_at, row.id))
 
 
@@ -253,8 +264,7 @@ async def record(session: AsyncSession, results: Sequence[Result]) -> None:
     await session.execute(insert(session, AttemptRow), attempts)
     accepted = [each.delivery for each in results if each.state == "accepted"]
     if accepted:
-        done = update(DeliveryRow).where(DeliveryRow.id.in_(accepted)).values(state="accepted", due_at=None, reason="")
-        await session.execute(done.execution_options(synchronize_session=False))
+        await session.execute(_ACCEPTED, {"numbers": accepted})
     for each in results:
         if each.state != "accepted":
             mine = and_(DeliveryRow.id == each.delivery, DeliveryRow.attempts == each.attempt)
