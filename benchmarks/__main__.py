@@ -11,7 +11,7 @@ import os
 import platform
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -19,13 +19,19 @@ from typing import Final
 from rich.console import Console
 
 from benchmarks import decode, deliveries, fuzz, journal, pages, profile, replay
+from benchmarks.endtoend import page as endtoend
+from benchmarks.growth import journal_growth, judging, state
 from benchmarks.page import Section, Target
 from core.clock import SystemClock, stopwatch
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 PACKAGES: Final = ("paho-mqtt", "sqlalchemy", "aiosqlite", "asyncpg", "apprise", "msgspec", "fastapi")
-PROGRAMS: Final[Mapping[str, Callable[[Path], Section]]] = {
+PROGRAMS: Final[Mapping[str, Callable[[Path], Section | Sequence[Section]]]] = {
+    "endtoend": endtoend.sections,
     "profile": profile.section,
+    "judging": judging.section,
+    "state": state.section,
+    "growth": journal_growth.section,
     "replay": replay.section,
     "decode": decode.section,
     "fuzz": fuzz.section,
@@ -75,8 +81,10 @@ def main() -> int:
         for number, name in enumerate(chosen, 1):
             began = stopwatch()
             out.print(f"{number}/{len(chosen)} {name} …")
-            sections.append(PROGRAMS[name](Path(folder) / name))
-            out.print("\n".join(sections[-1].body), markup=False, soft_wrap=True)
+            found = PROGRAMS[name](Path(folder) / name)
+            for section in [found] if isinstance(found, Section) else found:
+                sections.append(section)
+                out.print("\n".join(section.body), markup=False, soft_wrap=True)
             out.print(f"{name} took {stopwatch() - began:.0f} s")
     kept = promises(target for section in sections for target in section.targets)
     out.print("\n".join(kept), markup=False, soft_wrap=True)
