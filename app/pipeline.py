@@ -175,14 +175,16 @@ class Pipeline:
 
     async def _let_pass(self) -> list[int]:
         alerts: set[int] = set()
-        while True:
+        is_behind = True
+        while is_behind:
             async with self._corridor() as (session, now):
                 due = self._engines_due(now)
                 until = {} if self.catching_up else dict.fromkeys(due, now - self._lateness)
                 alerts.update(await self._settle(session, due, self._advance(until), now))
-            if not self._is_behind():
-                await self._speak()
-                return sorted(alerts)
+                # A backlog is judged in slices; between two of them messages are heard and notices go out.
+                is_behind = any(self._engines_now()[campus].watermark < at for campus, at in until.items())
+        await self._speak()
+        return sorted(alerts)
 
     async def _speak(self) -> None:
         """Tell what was held back while we caught up, as far as it is still true."""
@@ -193,11 +195,6 @@ class Pipeline:
             self._moved = True
         self._speaks = False
         self._held.clear()
-
-    def _is_behind(self) -> bool:
-        # A backlog is judged in slices; between two of them messages are heard and notices go out.
-        due = self.next_due
-        return not self.catching_up and due is not None and due <= self._clock.now()
 
     def _advance(self, until: Mapping[str, datetime]) -> list[Finding]:
         """Let event time go on at these campuses, by one slice at most."""
@@ -229,7 +226,10 @@ class Pipeline:
         now = self._clock.now()
         if self._engines is None or self._alive_at is None or now - self._alive_at >= ALIVE_EVERY:
             return False
-        return not self._is_behind() and (not self._speaks or self.catching_up)
+        if self.catching_up:
+            return True
+        due = self.next_due
+        return not self._speaks and (due is None or due > now)
 
     @property
     def next_due(self) -> datetime | None:

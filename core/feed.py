@@ -11,7 +11,7 @@ from sqlalchemy import Index, Text, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.database import Base, BigId, in_turn
+from core.database import Base, BigId, in_turn, insert, write
 
 Topic = Literal["alert", "door", "gathering", "delivery", "system"]
 
@@ -48,7 +48,7 @@ async def publish(session: AsyncSession, news: Sequence[News], now: datetime) ->
         {"campus": each.campus, "topic": each.topic, "at": now, "data": msgspec.json.encode(each.data).decode()}
         for each in news
     ]
-    await session.execute(FeedRow.__table__.insert(), rows)  # type: ignore[attr-defined]
+    await write(session, insert(session, FeedRow), rows)
 
 
 async def after(session: AsyncSession, last_id: int, limit: int = 500) -> list[FeedRow]:

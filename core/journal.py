@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -28,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from core.database import Base, BigId, insert, is_postgresql
+from core.database import Base, BigId, insert, insert_into, is_postgresql, write
 from core.messages import KINDS, Message
 
 REMEMBER = timedelta(hours=24)
@@ -78,9 +80,7 @@ async def append(session: AsyncSession, messages: Sequence[Message]) -> list[Mes
         return []
     marks = [_mark(message) for message in messages]
     rows = [_row(message, mark) for message, mark in zip(messages, marks, strict=True)]
-    statement = insert(session, MessageRow).on_conflict_do_nothing(index_elements=["dedupe"])
-    statement = statement.returning(MessageRow.dedupe)
-    written = set((await session.execute(statement, rows)).scalars())
+    written = await _write(session, rows, marks)
     heard = await _heard_before(session, [mark for mark in marks if mark not in written])
     fresh: list[Message] = []
     for message, mark, row in zip(messages, marks, rows, strict=True):
@@ -95,6 +95,24 @@ async def append(session: AsyncSession, messages: Sequence[Message]) -> list[Mes
             heard[mark] = message.received_at
         fresh.append(message)
     return fresh
+
+
+async def _write(session: AsyncSession, rows: Sequence[dict[str, object]], marks: Sequence[bytes]) -> set[bytes]:
+    """Write the rows that are new, and return their marks."""
+    if is_postgresql(session):
+        return set((await session.execute(_adding(returning=True, postgres=True), rows)).scalars())
+    # There is one writer: nobody adds a row between the statements, and mostly all of them are new.
+    count = await write(session, _adding(returning=False, postgres=False), rows)
+    if count == len(rows):
+        return set(marks)
+    latest = select(MessageRow.dedupe).order_by(MessageRow.id.desc()).limit(count)
+    return {mark for mark in (await session.execute(latest)).scalars() if mark is not None}
+
+
+@cache
+def _adding(*, returning: bool, postgres: bool) -> Any:
+    statement = insert_into(MessageRow, postgres=postgres).on_conflict_do_nothing(index_elements=["dedupe"])
+    return statement.returning(MessageRow.dedupe) if returning else statement
 
 
 async def _heard_before(session: AsyncSession, marks: list[bytes]) -> dict[bytes, datetime]:

@@ -12,7 +12,7 @@ from sqlalchemy import Index, Text, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core.database import Base, upsert
+from core.database import Base, upsert, write
 from core.facts import FACTS, Facts
 
 
@@ -39,8 +39,7 @@ async def save(session: AsyncSession, campus: str, facts: Sequence[Facts]) -> No
 async def save_all(session: AsyncSession, changed: Mapping[str, Iterable[Facts]]) -> None:
     """Write the facts that have changed, by campus: one statement for a whole district."""
     rows = [_row(campus, each) for campus, facts in changed.items() for each in facts]
-    if rows:
-        await session.execute(upsert(session, FactsRow), rows)
+    await write(session, upsert(session, FactsRow), rows)
 
 
 def _row(campus: str, facts: Facts) -> dict[str, Any]:

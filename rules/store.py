@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core import journal, state
 from core.campus import Campus
-from core.database import Base, in_turn, insert, upsert
+from core.database import Base, in_turn, insert, upsert, write
 from core.errors import BadInput, NotFound
 from core.facts import FACTS
 from core.findings import Finding
@@ -131,8 +131,7 @@ async def save_all(session: AsyncSession, changed: Mapping[str, Changes]) -> Non
         (KeyStateRow, states),
         (SettledRow, settled),
     ):
-        if rows:
-            await session.execute(upsert(session, row), rows)
+        await write(session, upsert(session, row), rows)
     await _delete(session, KeyStateRow, [(*place, *key) for place, changes in places for key in changes.deleted])
     await _delete(session, SettledRow, [(*place, *key) for place, changes in places for key in changes.forgotten])
 
