@@ -73,7 +73,7 @@ class Watchdog:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._has_spoken = False
         self.away_since: datetime | None = None
-        """Since when the database cannot be read; None: it can."""
+        """Since when the database cannot be read, or not be written; None: it can."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -85,7 +85,7 @@ class Watchdog:
             await self._clock.sleep(LOOK_S)
 
     async def look(self, now: datetime) -> None:
-        """Remember what stands; where that cannot be read, say what must be said."""
+        """Remember what stands; where that cannot be read, or nothing be written, say what must be said."""
         try:
             await self._remember()
             await self._write_down(now)
@@ -99,6 +99,9 @@ class Watchdog:
         self.away_since, self._has_spoken = None, False
 
     async def _remember(self) -> None:
+        if self._database.refused:
+            # A full disk can still be read, and yet no courier can claim what is due.
+            raise Unavailable(f"database: {self._database.refused}")
         async with self._database.reading() as session:
             alerts = await store.unanswered(session)
             waiting = await store.waiting_steps(session, [alert.id for alert in alerts])

@@ -91,6 +91,7 @@ async def _prepared(service: Service, stop: asyncio.Event) -> None:
 async def running(service: Service, roles: frozenset[str] = frozenset(ROLES)) -> AsyncIterator[None]:
     """Run the loops of the roles beside the caller; leaving ends them all, the listener first."""
     service.roles = roles
+    service.watch.audits = "courier" in roles
     server = _Server(service) if "api" in roles else None
     tasks: list[asyncio.Task[None]] = []
 

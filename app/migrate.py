@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from core.database import Database
+from core.database import Database, in_turn
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -51,6 +51,8 @@ async def _run(database: Database, what: Callable[[Config], Any]) -> None:
         what(config)
 
     async with database.transaction() as session:
+        # Processes that start together on an empty database: the second finds what the first has made.
+        await in_turn(session)
         await (await session.connection()).run_sync(run)
 
 

@@ -28,7 +28,7 @@ from app.pipeline import Pipeline
 from app.retention import Retention
 from core import registry
 from core.clock import Clock, SystemClock
-from core.database import Database
+from core.database import Database, in_turn
 from core.errors import Unavailable
 from core.messages import Heard
 from core.settings import Settings
@@ -107,6 +107,7 @@ class Service:
 async def seed(database: Database, vault: Vault, now: datetime, settings: Settings) -> None:
     """Fill an empty database with the shipped protocols, and with what the files of a folder say."""
     async with database.transaction() as session:
+        await in_turn(session)
         if not await store.load_rules(session):
             await store.seed(session, rule.shipped(), now=now, by="shipped")
         config = settings.config_dir

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache, partial
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, Table, event, text
@@ -25,10 +25,13 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from core import sqlite
+from core.clock import stopwatch
 from core.errors import Unavailable
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+REFUSED_S: Final = 15.0
+"""So long a transaction that failed to write speaks for the database; whoever must write has tried again by then."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -167,6 +170,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = driver_url(url)
         self.narrow: Callable[[AsyncSession], None] | None = None
+        self._refused: tuple[str, float] | None = None
         self.is_sqlite = self.url.startswith("sqlite")
         if not self.is_sqlite:
             self.engine = _engine(self.url, pool_size=pool_size, pool_pre_ping=True)
@@ -187,6 +191,12 @@ class Database:
         found = copy(self)
         found.narrow = narrow
         return found
+
+    @property
+    def refused(self) -> str:
+        """Why nothing could be written lately; empty: something was since, or nobody has tried for a while."""
+        why, at = self._refused or ("", 0.0)
+        return why if stopwatch() - at < REFUSED_S else ""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -226,8 +236,11 @@ class Database:
             yield session
             if write:
                 await session.commit()
+                self._refused = None
         except (DBAPIError, OSError) as error:
             if is_away(error):
+                if write:
+                    self._refused = (_first_line(error), stopwatch())
                 raise Unavailable(f"database: {_first_line(error)}") from error
             raise
         finally:

@@ -16,6 +16,7 @@ from core.facts import DeviceFacts, Facts
 MISSED_BEATS: Final = 3
 """So many heartbeats a device may miss before it counts as silent."""
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Silence:
@@ -34,11 +35,11 @@ class Silence:
     def at(self, at: datetime, campus: Campus, facts: Mapping[str, Facts], *, since: datetime) -> AbstractSet[str]:
         """Return the ids of the devices that are silent at an instant, having been listened to since another one."""
         devices: AbstractSet[str] = self._news
-        if campus is not self._campus or since != self._since or not self._from <= at <= self._until:
-            self._campus, self._since, self._until = campus, since, _NEVER
+        # Between the last beat that was missed and the next that will be, time makes no difference, back nor forth.
+        if campus is not self._campus or since != self._since or not self._from < at <= self._until:
+            self._campus, self._since, self._from, self._until = campus, since, _EVER, _NEVER
             self._silent.clear()
             devices = campus.devices_by_id.keys()
-        self._from = at
         for device in devices:
             self._look(device, at, campus, facts.get(device))
         self._news.clear()
@@ -58,5 +59,6 @@ class Silence:
         until = max(heard or self._since, self._since) + listed.heartbeat * MISSED_BEATS
         if at > until:
             self._silent.add(device)
+            self._from = max(self._from, until)
         else:
             self._until = min(self._until, until)

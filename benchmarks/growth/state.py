@@ -56,11 +56,13 @@ FLAT: Final = 1.05
 """How much more than after its first week a service may take after its last."""
 POST: Final = 1_000
 """Messages of one request: as many as the listener hands over at once."""
-SAID: Final = 2
-"""Messages of each door: it opens and shuts."""
+SAID: Final = 3
+"""Messages of each door: somebody is let in, it opens, it shuts. What is not explained would raise an alert a door."""
 KEPT: Final = 5
 """Keys of each door: one has a timer."""
 TICK: Final = timedelta(minutes=15)
+WINDOW: Final = timedelta(seconds=20)
+"""What is said in so long makes one batch: a month has to fit into a minute."""
 SCHOOL_DOORS: Final = 2_000
 """Doors of a campus whose state is taken back."""
 
@@ -92,6 +94,8 @@ class Held:
     again_mib: float
     small_mib: float
     """What a service with few doors takes."""
+    alerts: int
+    """Raised while the doors spoke."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,7 @@ async def hold(folder: Path, doors: int) -> Held:
         heard = here.query("SELECT count(*) FROM messages")[0][0]
         if heard != SAID * doors:
             raise RuntimeError(f"{heard} of {SAID * doors} messages were journalled")
+        alerts = here.query("SELECT count(*) FROM alerts")[0][0]
         here.service.stop()
         again = await _ready(here.service)
         again_mib = _mib(here.service.process.pid)  # type: ignore[union-attr] # it runs
@@ -197,7 +202,7 @@ async def hold(folder: Path, doors: int) -> Held:
         await furnish(here.database_url, districts.district(SMALL), SystemClock().now())
         await _ready(here.service)
         small = _mib(here.service.process.pid)  # type: ignore[union-attr] # it runs
-    return Held(doors, ready, empty, full, again, again_mib, small)
+    return Held(doors, ready, empty, full, again, again_mib, small, alerts)
 
 
 async def _ready(service: Any) -> float:
@@ -208,7 +213,7 @@ async def _ready(service: Any) -> float:
 
 
 async def _speak(client: httpx.AsyncClient, place: District) -> None:
-    """Let every door open and shut."""
+    """Let every door open for somebody who may come in, and shut."""
     words = _words(place)
     while part := list(itertools.islice(words, POST)):
         answer = await client.post("/messages", json=part)
@@ -221,6 +226,7 @@ def _words(place: District) -> Iterator[dict[str, Any]]:
     clock = SystemClock()
     for campus, number in itertools.product(place.campuses, range(place.doors_each)):
         for topic, said in (
+            (f"door/d{number}", {"access": "granted"}),
             (f"door/d{number}", {"position": "open"}),
             (f"door/d{number}", {"position": "closed"}),
         ):
@@ -282,14 +288,14 @@ async def _until(here: Corridor, said: Said) -> None:
 
 
 def _batches(recording: Path) -> Iterator[list[Said]]:
-    """Yield what arrives within five seconds as one batch, without reading the whole of it beforehand."""
+    """Yield what arrives together as one batch, without reading the whole of it beforehand."""
     batch: list[Said] = []
     with recording.open("rb") as lines:
         for raw in lines:
             (line,) = recordings.parse([raw])
             if line.heard is None:
                 continue
-            if batch and line.rx - batch[0].at > timedelta(seconds=5):
+            if batch and line.rx - batch[0].at > WINDOW:
                 yield batch
                 batch = []
             batch.append(Said(line.rx, line.heard))
@@ -380,7 +386,8 @@ def _tell_restored(said: Section, restored: Sequence[Restored]) -> None:
 def _tell_held(said: Section, found: Held) -> None:
     said.say(
         f"**Many doors.** `hallwatch serve` with {found.doors:,} doors in schools of {districts.SCHOOL}, SQLite, every "
-        "shipped protocol; resident memory when it is ready, after every door has opened and shut, and after a restart."
+        "shipped protocol; resident memory when it is ready, after every door has opened for somebody and shut "
+        f"({found.alerts:,} alerts), and after a restart."
     )
     rows = [
         ["ready, nothing heard", f"{found.ready_s:.1f}", f"{found.empty_mib:.0f}"],

@@ -96,12 +96,12 @@ def test_a_month_is_weighed_after_each_week(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_section_of_state_tells_what_is_missed() -> None:
     restored = [Restored("SQLite", 100_000, 20_000, 5.1, 4.0)]
-    held = Held(20_000, 9.0, 250.0, 310.0, 9.0, 310.0, 150.0)
+    held = Held(20_000, 9.0, 250.0, 310.0, 9.0, 310.0, 150.0, 0)
     said = state.section(Path(), State(restored, held, Lived(10, (100.0, 101.0, 107.0))))
     assert [each.held for each in said.targets] == [False, False, False]
     better = State(
         [Restored("SQLite", 100_000, 20_000, 4.9, 4.0)],
-        Held(20_000, 9.0, 250.0, 299.0, 9.0, 310.0, 150.0),
+        Held(20_000, 9.0, 250.0, 299.0, 9.0, 310.0, 150.0, 0),
         Lived(10, (100.0, 101.0, 103.0)),
     )
     assert [each.held for each in state.section(Path(), better).targets] == [True, True, True]

@@ -162,6 +162,20 @@ async def test_a_place_that_cannot_be_opened_is_said_in_words(tmp_path: Path) ->
     await asyncio.sleep(0.1)  # the driver's thread still has to say that it ended, and needs this loop for it
 
 
+async def test_a_full_disk_speaks_for_the_database_until_something_is_written(sqlite_database: Database) -> None:
+    async with sqlite_database.transaction() as session:
+        await session.execute(text("PRAGMA max_page_count=1"))
+    with pytest.raises(Unavailable, match="full"):
+        async with sqlite_database.transaction() as session:
+            await feed.publish(session, [news() for _ in range(1000)], START)
+    assert "full" in sqlite_database.refused
+    assert await count(sqlite_database) == 0
+    async with sqlite_database.transaction() as session:
+        await session.execute(text("PRAGMA max_page_count=100000"))
+        await feed.publish(session, [news()], START)
+    assert sqlite_database.refused == ""
+
+
 async def test_a_server_that_is_not_there_is_said_in_words() -> None:
     database = Database(f"postgresql://user:a-secret@127.0.0.1:{servers.free_port()}/hallwatch")
     with pytest.raises(Unavailable, match=r"database: .*Connect call failed") as error:

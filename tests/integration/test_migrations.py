@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
@@ -27,6 +29,14 @@ async def test_an_upgraded_database_is_what_the_rows_say(database_url: str) -> N
     assert await migrate.current(database) == migrate.newest()
     await migrate.upgrade(database)
     await database.close()
+
+
+async def test_processes_that_start_together_find_the_same_tables(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(3)]
+    await asyncio.gather(*(migrate.upgrade(each) for each in databases))
+    assert await migrate.current(databases[0]) == migrate.newest()
+    for each in databases:
+        await each.close()
 
 
 async def test_the_way_back_leaves_nothing_of_ours(database_url: str) -> None:

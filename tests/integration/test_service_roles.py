@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.loops import running
 from app.wiring import build
 from benchmarks.stage import write_config
 from core.errors import Unavailable
@@ -37,3 +38,12 @@ async def test_a_process_that_only_shows_runs_no_engine_and_takes_nothing_in(tmp
     assert (await judging.house.receive([heard])).accepted == 1
     await showing.close()
     await judging.close()
+
+
+async def test_a_process_without_a_courier_does_not_wait_for_an_auditor(tmp_path: Path) -> None:
+    showing = build(settings(tmp_path), listen=False, judge=False)
+    await showing.prepare()
+    async with running(showing, frozenset()):
+        await showing.watch.ask_database()
+        assert showing.watch.health().ok
+    await showing.close()

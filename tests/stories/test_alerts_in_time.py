@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from alerts.channels import Outcome
@@ -116,6 +117,23 @@ async def test_while_the_database_is_away_people_hear_of_it_and_afterwards_it_is
     assert any("The database is back" in push.body for push in watch.phone.sent)
     alert = await watch.alert("door-forced")
     assert any(each.data.get("from_memory") for each in await watch.timeline(alert))
+
+
+async def test_on_a_full_disk_the_steps_go_on_from_memory(watch: Duty) -> None:
+    opened, code = await force(watch)
+    await seconds(watch, 30, code)
+    await limit_pages(watch, 1)
+    heard = await seconds(watch, 70, code)
+    assert any(opened + timedelta(seconds=60) <= at <= opened + timedelta(seconds=62) for at in heard)
+    assert any("The database is unavailable" in push.body for push in watch.phone.sent)
+    await limit_pages(watch, 2**30)
+    await seconds(watch, 10, code)
+    assert any("The database is back" in push.body for push in watch.phone.sent)
+
+
+async def limit_pages(watch: Duty, pages: int) -> None:
+    async with watch.service.database.transaction() as session:
+        await session.execute(text(f"PRAGMA max_page_count={pages}"))
 
 
 async def test_all_endpoints_refuse_so_every_step_comes_at_once_and_all_is_on_record(watch: Duty) -> None:

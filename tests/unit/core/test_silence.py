@@ -52,3 +52,20 @@ def test_it_is_what_counting_anew_gives(steps: list[tuple[str, int, bool | None]
         else:
             at, since = minute(step[0]), minute(step[1])
             assert silence.at(at, CAMPUS, facts, since=since) == counted(facts, at, since)
+
+
+class Asked(dict[str, Facts]):
+    """Facts that count how often somebody asks for them."""
+
+    times = 0
+
+    def get(self, key: str, default: Facts | None = None) -> Facts | None:  # type: ignore[override]
+        self.times += 1
+        return super().get(key, default)
+
+
+def test_late_news_asks_no_device_again() -> None:
+    silence, facts = Silence(), Asked()
+    for at in (9, 3, 7, 2, 8):
+        assert silence.at(minute(at), CAMPUS, facts, since=START) == set()
+    assert facts.times == len(CAMPUS.devices_by_id)
