@@ -20,6 +20,7 @@ from rich.console import Console
 
 from benchmarks import decode, deliveries, fuzz, journal, pages, profile, replay
 from benchmarks.endtoend import page as endtoend
+from benchmarks.endurance import page as endurance
 from benchmarks.growth import journal_growth, judging, state
 from benchmarks.page import Section, Target
 from core.clock import SystemClock, stopwatch
@@ -28,6 +29,7 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 PACKAGES: Final = ("paho-mqtt", "sqlalchemy", "aiosqlite", "asyncpg", "apprise", "msgspec", "fastapi")
 PROGRAMS: Final[Mapping[str, Callable[[Path], Section | Sequence[Section]]]] = {
     "endtoend": endtoend.sections,
+    "endurance": endurance.section,
     "profile": profile.section,
     "judging": judging.section,
     "state": state.section,

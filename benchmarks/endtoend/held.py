@@ -26,7 +26,7 @@ from rich.console import Console
 from benchmarks.endtoend import floor, publisher
 from benchmarks.endtoend.programs import memory_mib, processor_seconds, with_children
 from benchmarks.endtoend.scene import Scene, Watch, ask, scene, until
-from benchmarks.endtoend.traffic import Traffic, seconds
+from benchmarks.endtoend.traffic import PHONES, Traffic, seconds
 from benchmarks.latency import share
 from benchmarks.page import Section, Target
 from benchmarks.stage import postgres
@@ -159,7 +159,8 @@ class Subject:
 
     def _traffic(self) -> Traffic:
         self._turn += 1
-        return Traffic("r" * self._turn)  # ids that were never said before: they would count as repeats
+        # Ids that were never said before: they would count as repeats.
+        return Traffic("r" * self._turn, endpoints=PHONES)
 
     def settle(self) -> None:
         """Wait until everything is told that is due."""
@@ -256,7 +257,7 @@ def run(
     say: Callable[[str], None] = lambda _: None,
 ) -> Found:
     """Measure service and floor on one database. On PostgreSQL both have the same server and the same table."""
-    with scene(folder, database_url=database_url) as here:
+    with scene(folder, database_url=database_url, endpoints=PHONES) as here:
         assert here.broker.process is not None
         beside: list[Callable[[], int]] = [
             partial(int, here.broker.process.pid),
@@ -285,7 +286,7 @@ def first_alert(here: Scene) -> float:
     """Return how long it takes from the start of a process to the push of an alert that waits in the kept session."""
     until(60, lambda: not waiting(here.database_url))
     here.service.stop()
-    publisher.run(here.folder, here.broker.port, Traffic("s", alerts=1.0), messages=1)
+    publisher.run(here.folder, here.broker.port, Traffic("s", alerts=1.0, endpoints=PHONES), messages=1)
     began = seconds(SystemClock().now())
     here.service.start(wait=False)
     until(60, lambda: here.receiver.arrivals("s"))
@@ -373,8 +374,9 @@ def page_of(found: Sequence[Found]) -> Section:
     page = Section(
         "What one process holds",
         (
-            "Messages of 200 doors and their sensors at QoS 1 through Mosquitto, 0.5 % of them due an alert, all "
-            "shipped protocols on. *Held* is the highest rate tried at which, after a second to settle, the time from "
+            "Messages of 200 doors and their sensors at QoS 1 through Mosquitto, 0.5 % of them due an alert on one "
+            f"of {PHONES} phones, all shipped protocols on. "
+            "*Held* is the highest rate tried at which, after a second to settle, the time from "
             "publishing to the committed row does not grow for five seconds (medians of the first and the last third) "
             "and nothing waits at the end: no message after half a second, no push after one. The *floor* is a bare "
             "paho loop that inserts each batch into the same table with the database's driver, commits and then "

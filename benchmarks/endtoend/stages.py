@@ -24,7 +24,7 @@ from benchmarks import picture
 from benchmarks.endtoend import publisher
 from benchmarks.endtoend.held import journalled, waiting
 from benchmarks.endtoend.scene import Scene, Watch, ask, scene, until
-from benchmarks.endtoend.traffic import MARK, Traffic
+from benchmarks.endtoend.traffic import MARK, PHONES, Traffic
 from benchmarks.latency import share
 from benchmarks.page import Section, Target
 from benchmarks.stage import postgres
@@ -125,13 +125,15 @@ def run(
 ) -> list[Stages]:
     """Measure at 10 messages a second and at shares of the rate held."""
     found = []
-    with scene(folder, database_url=database_url) as here:
+    with scene(folder, database_url=database_url, endpoints=PHONES) as here:
         here.service.start()
         with Watch(here.database_url) as watch:
-            publisher.run(here.folder, here.broker.port, Traffic("warm", alerts=0.1), messages=300, rate=150)
+            publisher.run(
+                here.folder, here.broker.port, Traffic("warm", alerts=0.1, endpoints=PHONES), messages=300, rate=150
+            )
             turns = [(f"{SLOW}/s", float(SLOW), 1.0), *((f"{part:.0%} of held", part * held, 0.005) for part in shares)]
             for turn, (label, rate, alerts) in enumerate(turns, 1):
-                traffic = Traffic("t" * turn, alerts=alerts)
+                traffic = Traffic("t" * turn, alerts=alerts, endpoints=PHONES)
                 found.append(measure(here, watch, traffic, label=label, rate=rate, length=length))
                 say(str(found[-1]))
     return found
@@ -160,9 +162,9 @@ def page_of(found: Sequence[Stages]) -> Section:
         (
             "From publishing at QoS 1 to the committed row in the journal (all messages), the committed row in the "
             "outbox, and the push at a local HTTP receiver (of those due an alert: at 10 messages/s all, else 0.5 %; "
-            "one endpoint). A message says when it was published; a row counts as committed when another process can "
-            "first read it, which is looked at every 5 ms; the receiver stamps what it gets. Milliseconds, p50 / p95 / "
-            "p99."
+            f"{PHONES} phones by turns). A message says when it was published; a row counts as committed when another "
+            "process can first read it, which is looked at every 5 ms; the receiver stamps what it gets. "
+            "Milliseconds, p50 / p95 / p99."
         ),
         ["python -m benchmarks.endtoend.stages --held RATE"],
     )

@@ -25,6 +25,8 @@ STEPS: Final = (
     ("door", '"position":"closed"'),
 )
 """What a door and its sensor say, one after the other."""
+PHONES: Final = 10
+"""So many phones are told by turns: thirty grave alerts a second are for no one person."""
 MARK: Final = re.compile(r"\b([a-z]+)(\d+)t(\d+)(?:-\d+)?\b")
 """A visit's name: of which publishing, the how many-th message, published when (microseconds since 1970)."""
 HELD: Final = f"{CAMPUS}/door/held"

@@ -60,11 +60,12 @@ async def run(
     async with stage(folder, database_url=database_url) as here:
         open_all_day(here)
         found, sensors = processes(here, split=split), Sensors(here.broker.port)
-        async with started(found), sensors.connected():
-            working = asyncio.create_task(sensors.work(rate=rate, seconds=seconds))
-            killed = await _kill_now_and_then(found, chance, working)
-            await working
-            await sensors.done()
+        async with started(found):
+            with sensors.connected():
+                working = asyncio.create_task(sensors.work(rate=rate, seconds=seconds))
+                killed = await _kill_now_and_then(found, chance, working)
+                await working
+                await sensors.done()
             took = await settled(here, sensors.said)
         name = f"kill -9, {'split roles' if split else 'one process'}, {_kind(here.database_url)}"
         # A kill of the courier interrupts what is on its way to the one endpoint that there is.
