@@ -13,7 +13,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks.endurance import backlog, full_disk, garbage, kills, restarts
+from benchmarks.endurance import backlog, clock_step, full_disk, garbage, kills, restarts
 from benchmarks.endurance.backlog import Backlog
 from benchmarks.endurance.count import HEAD, Count
 from benchmarks.endurance.garbage import Garbage
@@ -22,6 +22,7 @@ from benchmarks.page import Section, Target
 COMMANDS: Final = (
     "python -m benchmarks.endurance.kills --seconds 600 [--split] [--database postgresql]",
     "python -m benchmarks.endurance.restarts --of broker|database --times 20 --away 60",
+    "python -m benchmarks.endurance.clock_step --step 3600",
     "python -m benchmarks.endurance.full_disk --seconds 60",
     "python -m benchmarks.endurance.garbage --seconds 600",
     "python -m benchmarks.endurance.backlog --messages 1000000",
@@ -32,6 +33,7 @@ RUNS: Final[dict[str, Run]] = {
     "kill -9, a process each for ingest, courier, api": lambda folder: kills.run(folder, seconds=8, split=True),
     "broker away": lambda folder: restarts.run(folder, "broker", times=2),
     "database away": lambda folder: restarts.run(folder, "database", times=2),
+    "clock stepped": lambda folder: clock_step.run(folder),
     "full disk": lambda folder: full_disk.run(folder),
     "rubbish": lambda folder: garbage.run(folder, seconds=8),
     "backlog": lambda folder: backlog.run(folder),

@@ -6,8 +6,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.clock import ManualClock, SystemClock, stopwatch
+from core.clock import AT_ONCE, FOLLOW, TOO_FAR, ManualClock, SystemClock, stopwatch
 from tests.conftest import START
 
 
@@ -79,3 +81,85 @@ async def test_the_machines_clock_is_aware_and_in_utc() -> None:
 def test_a_stopwatch_never_runs_back() -> None:
     readings = [stopwatch() for _ in range(100)]
     assert readings == sorted(readings)
+
+
+class Machine:
+    """A machine whose wall clock is stepped by hand."""
+
+    def __init__(self) -> None:
+        self.wall = START.timestamp()
+        self.steady = 100.0
+        self.clock = SystemClock(wall=lambda: self.wall, steady=lambda: self.steady)
+
+    def run(self, seconds: float, *, every: float = 1.0) -> None:
+        """Let time pass, looking at the clock now and then."""
+        end = self.steady + seconds
+        while self.steady < end:
+            step = min(every, end - self.steady)
+            self.steady += step
+            self.wall += step
+            self.clock.now()
+
+    @property
+    def told(self) -> float:
+        """Seconds that the clock says have passed since the start."""
+        return (self.clock.now() - START).total_seconds()
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+def test_a_step_of_an_hour_is_followed_slowly(step: float) -> None:
+    machine = Machine()
+    machine.run(60)
+    machine.wall += step
+    machine.run(60)
+    assert machine.told == pytest.approx(120, abs=60 * FOLLOW + 0.1), "a hold of a minute takes a minute"
+    assert machine.clock.ahead == pytest.approx(step, abs=4)
+    machine.run(3600 / FOLLOW + 60, every=30)
+    assert machine.clock.ahead == 0
+    assert machine.told == pytest.approx(machine.wall - START.timestamp(), abs=AT_ONCE)
+
+
+def test_small_moves_are_taken_over_at_once_and_never_run_backwards() -> None:
+    machine = Machine()
+    machine.run(10)
+    machine.wall += AT_ONCE / 2
+    assert machine.told == pytest.approx(10 + AT_ONCE / 2, abs=0.001)
+    before = machine.clock.now()
+    machine.wall -= AT_ONCE / 2
+    assert machine.clock.now() == before
+
+
+def test_a_machine_that_slept_has_not_been_stepped() -> None:
+    machine = Machine()
+    machine.steady += 7200
+    machine.wall += 7200
+    assert machine.told == pytest.approx(7200)
+    assert machine.clock.ahead == 0
+
+
+@pytest.mark.parametrize("step", [10 * 86400.0, -86400.0])
+def test_a_clock_that_was_wrong_by_days_is_set_right_at_once(step: float) -> None:
+    machine = Machine()
+    assert abs(step) > TOO_FAR
+    machine.wall += step
+    assert machine.told == pytest.approx(step)
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 600), st.floats(-4000, 4000)), max_size=30))
+def test_whatever_the_wall_clock_does_time_goes_on_at_nearly_its_pace(moves: list[tuple[float, float]]) -> None:
+    machine = Machine()
+    for passed, step in moves:
+        before, machine.wall = machine.told, machine.wall + step
+        machine.steady += passed
+        machine.wall += passed
+        if abs(machine.wall - START.timestamp() - before - passed) < TOO_FAR:
+            assert (1 - FOLLOW) * passed - AT_ONCE <= machine.told - before <= (1 + FOLLOW) * passed + AT_ONCE
+
+
+async def test_a_step_is_said_once_and_so_is_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    machine = Machine()
+    machine.wall += 60
+    machine.run(60 / FOLLOW + 10)
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("was stepped") == 1
+    assert (said.out + said.err).count("agree again") == 1
