@@ -21,7 +21,7 @@ from alerts.store import AlertRow
 from api.deps import Health
 from app.health import Watch
 from app.pipeline import Pipeline
-from core.clock import Clock, SystemClock
+from core.clock import Clock
 from core.database import Database
 from core.findings import SEVERITIES
 
@@ -65,9 +65,8 @@ class Gauges(Collector):
             lag = max(0.0, (now - watermark).total_seconds())
             yield GaugeMetricFamily("hallwatch_watermark_lag_seconds", "Now minus the engines' event time.", lag)
         aside = len(self._pipeline.rule_health)
-        if isinstance(self._clock, SystemClock):
-            ahead = self._clock.ahead
-            yield GaugeMetricFamily("hallwatch_clock_ahead_seconds", "The machine's clock minus ours.", ahead)
+        ahead = self._clock.ahead
+        yield GaugeMetricFamily("hallwatch_clock_ahead_seconds", "The machine's clock minus ours.", ahead)
         yield GaugeMetricFamily("hallwatch_rules_in_trouble", "Rules that cannot be judged as they are.", aside)
 
     def _of_alerts(self) -> Iterator[Metric]:

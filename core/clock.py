@@ -25,6 +25,9 @@ _log = structlog.get_logger("clock")
 class Clock(Protocol):
     """What a loop needs to know about time."""
 
+    ahead: float
+    """How many seconds the machine's clock was ahead of this one when it was last looked at, because it was stepped."""
+
     def now(self) -> datetime:
         """Return the present instant in UTC."""
         ...
@@ -58,7 +61,6 @@ class SystemClock:
         self._looked = steady()
         self._lock = threading.Lock()
         self.ahead = 0.0
-        """How many seconds the wall clock was ahead of this one when it was last looked at."""
 
     def now(self) -> datetime:
         """Return the present instant in UTC."""
@@ -101,6 +103,8 @@ class SystemClock:
 
 class ManualClock:
     """A clock that moves when told to (`jump`), or runs `rate` times as fast as the machine's (simulators)."""
+
+    ahead = 0.0
 
     def __init__(self, start: datetime, *, rate: float = 0.0) -> None:
         self._base = start
