@@ -23,6 +23,7 @@ from benchmarks.endtoend import page as endtoend
 from benchmarks.endurance import page as endurance
 from benchmarks.growth import journal_growth, judging, state
 from benchmarks.page import Section, Target
+from benchmarks.stage import keep_log_quiet
 from core.clock import SystemClock, stopwatch
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -77,6 +78,7 @@ def main() -> int:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("names", nargs="*", choices=[*PROGRAMS, []], metavar="NAME", help=", ".join(PROGRAMS))
     chosen = words.parse_args().names or list(PROGRAMS)
+    keep_log_quiet()
     out, started = Console(), stopwatch()
     sections: list[Section] = []
     with tempfile.TemporaryDirectory(prefix="hallwatch-bench-", ignore_cleanup_errors=True) as folder:

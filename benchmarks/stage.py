@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 import yaml
 
 from core import registry
@@ -27,6 +29,11 @@ POLICY: dict[str, Any] = {
     "id": "probe",
     "steps": [{"after": 0, "notify": ["person:reyes"], "via": ["push"]}],
 }
+
+
+def keep_log_quiet() -> None:
+    """Let the parts of the service that run in this process say only what is wrong."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @dataclass

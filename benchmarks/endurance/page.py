@@ -13,13 +13,15 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks.endurance import backlog, clock_step, full_disk, garbage, kills, restarts
+from benchmarks.endurance import backlog, clock_step, full_disk, garbage, kills, restarts, soak
 from benchmarks.endurance.backlog import Backlog
 from benchmarks.endurance.count import HEAD, Count
 from benchmarks.endurance.garbage import Garbage
 from benchmarks.page import Section, Target
+from benchmarks.stage import keep_log_quiet
 
 COMMANDS: Final = (
+    "python -m benchmarks.endurance.soak --weeks 8",
     "python -m benchmarks.endurance.kills --seconds 600 [--split] [--database postgresql]",
     "python -m benchmarks.endurance.restarts --of broker|database --times 20 --away 60",
     "python -m benchmarks.endurance.clock_step --step 3600",
@@ -29,6 +31,7 @@ COMMANDS: Final = (
 )
 Run = Callable[[Path], Awaitable[object]]
 RUNS: Final[dict[str, Run]] = {
+    "soak": lambda folder: soak.run(folder, weeks=0.3),
     "kill -9, one process": lambda folder: kills.run(folder, seconds=8),
     "kill -9, a process each for ingest, courier, api": lambda folder: kills.run(folder, seconds=8, split=True),
     "broker away": lambda folder: restarts.run(folder, "broker", times=2),
@@ -92,6 +95,7 @@ def _more(found: dict[str, object]) -> Iterator[Target]:
 
 def main() -> int:
     """Run and print; 1 if something does not hold."""
+    keep_log_quiet()
     out = Console()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         found = section(Path(name))
