@@ -25,6 +25,8 @@ LONGEST: Final = timedelta(hours=12)
 """No suppression lasts longer: one that is forgotten must not blind the night."""
 LONGEST_READING: Final = timedelta(minutes=2)
 """So long what is extreme waits, at most, for the end of a backlog that may say that it is over."""
+JUST_NOW: Final = timedelta(minutes=2)
+"""What began no longer ago is told, although it comes out of a backlog: after a short restart it is news."""
 LONGEST_SNOOZE: Final = timedelta(hours=1)
 REMIND: Final = timedelta(minutes=10)
 """So long before its end its author is reminded; half-way through where it is shorter than twice that."""
@@ -95,7 +97,7 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
         if not self.is_in_force(now) or alert.campus != self.campus:
             return False
         if self.kind == "backlog":
-            return alert.severity != "extreme" or self._may_be_over(alert, now)
+            return self._is_stale(alert, now)
         if alert.severity == "extreme" and (self.seconded_by is None or self.kind == "exercise"):
             return False
         if self.alert is not None:
@@ -106,9 +108,11 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
         by_key = not self.keys or alert.key in self.keys
         return by_rule and by_key and (not self.zones or zone_of(alert, campus) in self.zones)
 
-    def _may_be_over(self, alert: Alert, now: datetime) -> bool:
-        """Return whether the next message of a backlog may end what is extreme: not for long."""
-        return alert.late and not alert.momentary and now < self.starts_at + LONGEST_READING
+    def _is_stale(self, alert: Alert, now: datetime) -> bool:
+        """Return whether an alert of a backlog waits for its end, which may say that it is over."""
+        if alert.began_at >= now - JUST_NOW:
+            return False
+        return alert.severity != "extreme" or (alert.late and now < self.starts_at + LONGEST_READING)
 
 
 @dataclass(frozen=True, slots=True)

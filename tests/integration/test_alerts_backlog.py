@@ -61,6 +61,20 @@ async def test_what_is_extreme_does_not_wait(database: Database, campus: Campus)
     assert [each.rule for each in await all_alerts(database)] == ["door-forced"], "nothing was missed: no summary"
 
 
+async def test_what_has_just_begun_does_not_wait(database: Database, campus: Campus) -> None:
+    await hold_back(database, campus)
+    async with database.transaction() as session:
+        for key, at in (("main", later(-100)), ("gym-west", later(-900))):
+            both = [finding(key=key, at=at), over(at, key=key)]
+            await desk.handle_all(session, both, {campus.id: campus}, now=START)
+    stale, fresh = await all_alerts(database)
+    assert await told(database, fresh.id) != []
+    await let_go(database, campus, later(5))
+    assert await told(database, stale.id) == []
+    [summary] = [each for each in await all_alerts(database) if each.rule == backlog.MISSED]
+    assert summary.because["alerts"] == [stale.id]
+
+
 async def test_what_is_extreme_and_old_waits_for_its_end_but_not_for_long(database: Database, campus: Campus) -> None:
     await hold_back(database, campus)
     old = await take(database, campus, extreme(at=later(-600), late=True, late_by_s=600.0))
@@ -72,7 +86,7 @@ async def test_what_is_extreme_and_old_waits_for_its_end_but_not_for_long(databa
 
 async def test_a_service_that_dies_while_it_reads_leaves_nobody_untold(database: Database, campus: Campus) -> None:
     until = await hold_back(database, campus)
-    alert = await take(database, campus, finding())
+    alert = await take(database, campus, finding(at=later(-600)))
     await step(database, campus, until)
     assert await told(database, alert.id) != []
     assert (await look(database, alert.id)).suppressed is None
@@ -80,7 +94,7 @@ async def test_a_service_that_dies_while_it_reads_leaves_nobody_untold(database:
 
 async def test_a_long_backlog_is_held_back_for_as_long_as_it_takes(database: Database, campus: Campus) -> None:
     first = await hold_back(database, campus)
-    alert = await take(database, campus, finding())
+    alert = await take(database, campus, finding(at=later(-600)))
     second = await hold_back(database, campus, later(90))
     assert second > first
     await step(database, campus, first)
@@ -96,7 +110,7 @@ async def test_a_second_summary_takes_the_place_of_the_first(database: Database,
         now = later(1000 * turn)
         await hold_back(database, campus, now)
         async with database.transaction() as session:
-            both = [finding(at=now), over(now)]
+            both = [finding(at=later(1000 * turn - 600)), over(later(1000 * turn - 600))]
             await desk.handle_all(session, both, {campus.id: campus}, now=now)
         await let_go(database, campus, later(1000 * turn + 5))
     found = [each for each in await all_alerts(database) if each.rule == backlog.MISSED]
