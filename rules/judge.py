@@ -189,7 +189,7 @@ class Judge:
         return News.of(message, max(message.at, self._watermark, self._blind_until), edge=edge)
 
     def _look(self, looks: Iterable[Look], news: News) -> None:
-        for (plan, key), actions in looks:
+        for plan, key, actions in looks:
             self._turn(plan, key, actions, news)
 
     def _turn(self, plan: Plan, key: str, actions: Actions, news: News) -> None:
@@ -378,7 +378,8 @@ class Judge:
 
     def _lay_out(self, rules: Sequence[Rule]) -> None:
         running = sorted((rule for rule in rules if rule.mode != "disabled"), key=lambda rule: rule.id)
-        self._plans = {rule.id: lay_out(rule, self.campus, self._world_of(rule)) for rule in running}
+        scopes: dict[frozenset[str], frozenset[str]] = {}
+        self._plans = {rule.id: lay_out(rule, self.campus, self._world_of(rule), scopes) for rule in running}
         plans = self._plans.values()
         self._shapes = msgspec.json.encode({rule: plan.shape for rule, plan in self._plans.items()}).decode()
         self._on_arrival = Index((p for p in plans if p.on_arrival), self.campus, self.now)

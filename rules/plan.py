@@ -144,8 +144,10 @@ class Plan:
         return "; ".join(f"{trouble} ({count} times)" for trouble, count in sorted(self.troubles.items()))
 
 
-def lay_out(rule: Rule, campus: Campus, world: World) -> Plan:
-    """Return the rule's plan on a campus."""
+def lay_out(
+    rule: Rule, campus: Campus, world: World, scopes: dict[frozenset[str], frozenset[str]] | None = None
+) -> Plan:
+    """Return the rule's plan on a campus. `scopes`: the keys of other plans, for rules of one scope to share."""
     ids = ids_of(campus, rule.entity)
     on_arrival = rule.operator.on_arrival
     scene = Scene(campus, world, _ANY_TIME, rule.entity, "", rule.params, _ANY_TIME)
@@ -158,6 +160,7 @@ def lay_out(rule: Rule, campus: Campus, world: World) -> Plan:
         return scope.fits(bare)
 
     keys = frozenset(each for each in _candidates(rule, ids) if fits(rule.scope, each))
+    keys = keys if scopes is None else scopes.setdefault(keys, keys)
     found = ((key, tuple(each for each in rule.exemptions if fits(each.scope, key))) for key in keys)
     exemptions = {key: exempt for key, exempt in found if exempt}
     return Plan(rule, keys, rule.shape, on_arrival, scene, exemptions)
@@ -175,15 +178,39 @@ def _bare(campus: Campus, world: World, entity: str, key: str) -> Scene:
 
 Seat = tuple[Plan, str]
 """A plan, and one key of it."""
-Look = tuple[Seat, Actions]
+Look = tuple[Plan, str, Actions]
+"""A plan, the key of it that is to look, and what it is to do."""
 _ACCEPT: Final[Actions] = ("accept",)
 _NOBODY: Final = ()
 Change = tuple[Place, frozenset[str]]
 """Facts that a message told of, and what of them it changed."""
-_Known = tuple[tuple[Seat, ...], tuple[Actions, ...]]
-"""Who is to look, and what each of them is to do; apart, because doors of a kind differ in the first alone."""
 _NOTHING: Final = frozenset[str]()
 _SOMETHING: Final = frozenset((_ANYTHING,))
+_TOGETHER: Final = frozenset(("door", "device"))
+"""The kinds of things that one message may tell of (see `Message.tells`)."""
+_ITSELF: Final = ""
+"""Stands for the key of a seat, where that is the thing itself."""
+_MESSAGE, _HOME = -1, -2
+"""Where `_keys` has the key of what a message is about, and of the device that the campus lists at that door."""
+_Known = tuple[tuple[Plan, int | str, Actions], ...]
+"""Who is to look, at which of the `_keys` (or at which one of the campus), and what each is to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """What the plans make of a thing that the campus lists. A district has many doors and few such kinds of doors.
+
+    A seat's key is `_ITSELF` where it is the thing's own.
+    """
+
+    hearers: Mapping[str, tuple[Seat, ...]]
+    """By the kind of a message about the thing: who listens for it."""
+    readers: tuple[tuple[Seat, frozenset[str]], ...]
+    """Who looks at its facts, and which of their attributes it reads."""
+
+
+_UNLIKE: Final = Likeness({}, ())
+"""Of what the campus does not list."""
 
 
 class Index:
@@ -192,70 +219,80 @@ class Index:
     def __init__(self, plans: Iterable[Plan], campus: Campus, world: World) -> None:
         self._campus = campus
         self._world = world
-        self._hear: dict[str, dict[str, list[Seat]]] = {}
-        """By the kind of a message, and by what it is about."""
         self._hear_anywhere: dict[str, list[Plan]] = {}
-        self._watch: dict[Place, list[tuple[Seat, frozenset[str]]]] = {}
-        """By the facts, who looks at them, and which of their attributes it reads."""
+        self._watch_all: dict[str, list[tuple[Seat, frozenset[str]]]] = {}
+        """By the family of facts, who looks at any of them, and which of their attributes it reads."""
         self._watch_own: dict[str, list[Plan]] = {}
         self._watch_from_afar: dict[str, list[tuple[Plan, frozenset[str]]]] = {}
         self._read: dict[str, set[str]] = {}
-        self._listed = {entity: frozenset(ids_of(campus, entity) or ()) for entity in _LISTED}
-        self._known: dict[tuple[str, str, bool, tuple[Change, ...]], _Known] = {}
-        """Who was found before: for things that the campus lists, it stays so."""
-        # A district has many doors, and what is alike at all of them is kept once.
+        self._known: dict[tuple[Any, ...], _Known] = {}
+        """Who was found before: for things that the campus lists, it stays so, and is so for all that are alike."""
         self._names: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
         self._changes: dict[frozenset[str], frozenset[str]] = {}
-        self._actions: dict[tuple[Actions, ...], tuple[Actions, ...]] = {}
-        ways = _Ways(campus, world)
+        likenesses = _Likenesses(campus, world)
         for plan in plans:
-            seats = {key: (plan, key) for key in sorted(plan.keys or ())}
-            self._index_kinds(plan, seats, ways)
-            self._index_reads(plan, seats)
-        self._kinds = self._hear.keys() | self._hear_anywhere.keys()
-        self._families = {entity for entity, _ in self._watch} | self._watch_own.keys() | self._watch_from_afar.keys()
+            self._index_kinds(plan, likenesses)
+            self._index_reads(plan, likenesses)
+        self._likenesses = likenesses.found()
+        self._kinds = likenesses.kinds | self._hear_anywhere.keys()
+        afar = self._watch_all.keys() | self._watch_own.keys() | self._watch_from_afar.keys()
+        self._families = likenesses.families | afar
         self._readers = {entity: _reader(names) for entity, names in self._read.items() if names}
 
-    def looks(self, message: Message, told: Iterable[Told], *, edge: bool) -> Iterable[Look]:
+    def looks(self, message: Message, told: Sequence[Told], *, edge: bool) -> Iterable[Look]:
         """Return who is to look, at which key, and why: who listens for the message, and who reads what it told."""
         if message.kind not in self._kinds and self._families.isdisjoint([place[0] for place, _, _ in told]):
             return _NOBODY
-        changes = tuple([(place, self._changed(place[0], before, after)) for place, before, after in told])
-        asked = (message.kind, message.key, edge, changes)
-        found = self._known.get(asked)
-        if found is None:
-            found = self._find(message, changes, edge=edge)
-            if self._is_steady(message, changes):
-                self._known[asked] = found
-        return zip(*found, strict=True) if found[0] else _NOBODY
+        likenesses = self._likenesses
+        alike: list[Any] = [message.kind, edge, likenesses.get((message.about, message.key))]
+        for place, before, after in told:
+            alike += (likenesses.get(place), self._changed(place[0], before, after))
+        asked = tuple(alike)
+        known = self._known.get(asked)
+        if known is None:
+            looks = self._find(message, told, edge=edge)
+            if None not in asked and self._is_steady(message, told):
+                self._known[asked] = self._refer(looks, message, told)
+            return looks
+        if not known:
+            return _NOBODY
+        keys = self._keys(message, told)
+        return [(plan, where if isinstance(where, str) else keys[where], actions) for plan, where, actions in known]
 
-    def _find(self, message: Message, changes: Iterable[Change], *, edge: bool) -> _Known:
+    def _find(self, message: Message, told: Iterable[Told], *, edge: bool) -> list[Look]:
         hearers = self._hearers(message)
         if not edge:
             hearers = [seat for seat in hearers if seat[0].rule.operator.repeats]
         asked: dict[Seat, Actions] = dict.fromkeys(hearers, _ACCEPT)
-        for place, changed in changes:
-            for seat in self._watchers(place, changed, hearers):
+        for place, before, after in told:
+            for seat in self._watchers(place, self._changed(place[0], before, after), hearers):
                 asked[seat] = _ACCEPT + JUDGE if seat in hearers else JUDGE
-        actions = tuple(asked.values())
-        return tuple(asked), self._actions.setdefault(actions, actions)
+        return [(plan, key, actions) for (plan, key), actions in asked.items()]
 
-    def _is_steady(self, message: Message, changes: Sequence[Change]) -> bool:
-        """Return whether the same message always concerns the same keys: all that it is about is listed."""
-        listed = all(
-            key in self._listed.get(entity, ()) and entity not in self._watch_from_afar for (entity, key), _ in changes
-        )
-        return listed and bool(changes) and (message.about == "door" or message.kind not in self._hear_anywhere)
+    def _is_steady(self, message: Message, told: Sequence[Told]) -> bool:
+        """Return whether the same message always concerns the same keys, given that all it tells of is listed."""
+        steady = all(entity not in self._watch_from_afar for (entity, _), _, _ in told)
+        return steady and bool(told) and (message.about == "door" or message.kind not in self._hear_anywhere)
+
+    def _keys(self, message: Message, told: Iterable[Told]) -> Sequence[str]:
+        """Return the keys that a message gives: of each thing it told of, then those of `_HOME` and `_MESSAGE`."""
+        home = self._campus.device_of_door.get(message.key, "") if message.about == "door" else ""
+        return (*[place[1] for place, _, _ in told], home, message.key)
+
+    def _refer(self, looks: Iterable[Look], message: Message, told: Sequence[Told]) -> _Known:
+        """Return who looks in words that are true of all messages like this one."""
+        keys = self._keys(message, told)
+        places: dict[Place, int] = {("device", keys[_HOME]): _HOME, (message.about, message.key): _MESSAGE}
+        places |= {place: number for number, (place, _, _) in enumerate(told)}
+        return tuple((plan, places.get((plan.rule.entity, key), key), actions) for plan, key, actions in looks)
 
     def _hearers(self, message: Message) -> Sequence[Seat]:
         """Return the plans that listen for the message, with the key it means to each."""
-        kind, key = message.kind, message.key
-        hearers = self._hear.get(kind)
-        here = _NOBODY if hearers is None else hearers.get(key, _NOBODY)
-        anywhere = self._hear_anywhere.get(kind)
-        if anywhere is None:
-            return here
-        return [*here, *self._located(message, anywhere)]
+        kind, own = message.kind, message.key
+        like = self._likenesses.get((message.about, own), _UNLIKE)
+        here = [(plan, key or own) for plan, key in like.hearers.get(kind, _NOBODY)]
+        here += self._located(message, self._hear_anywhere.get(kind, _NOBODY))
+        return here
 
     def _located(self, message: Message, plans: Iterable[Plan]) -> Iterator[Seat]:
         scene = _bare(self._campus, self._world, message.about, message.key)
@@ -269,23 +306,20 @@ class Index:
             if key is not None and self.concerns(plan, key):
                 yield plan, key
 
-    def _watchers(self, place: Place, changed: frozenset[str], heard: Sequence[Seat]) -> Sequence[Seat]:
+    def _watchers(self, place: tuple[str, str], changed: frozenset[str], heard: Sequence[Seat]) -> Sequence[Seat]:
         """Return the plans that read what was changed of a thing, with the keys to judge again.
 
         Whoever has `heard` the message looks in any case: its own memory has changed.
         """
         if not changed and not heard:
             return _NOBODY
-        entity, key = place
-        found = [
-            seat
-            for where in (place, (entity, None))
-            for seat, reads in self._watch.get(where, _NOBODY)
-            if not changed.isdisjoint(reads) or seat in heard
-        ]
-        if key is not None and (entity in self._watch_own or entity in self._watch_from_afar):
-            found += self._visits(entity, key, changed, heard)
-        return found
+        entity, own = place
+        readers = (*self._likenesses.get(place, _UNLIKE).readers, *self._watch_all.get(entity, _NOBODY))
+        found = [((plan, key or own), reads) for (plan, key), reads in readers]
+        seats = [seat for seat, reads in found if not changed.isdisjoint(reads) or seat in heard]
+        if entity in self._watch_own or entity in self._watch_from_afar:
+            seats += self._visits(entity, own, changed, heard)
+        return seats
 
     def _visits(self, entity: str, key: str, changed: AbstractSet[str], heard: Sequence[Seat]) -> Iterator[Seat]:
         for plan in self._watch_own.get(entity, ()):
@@ -318,19 +352,17 @@ class Index:
             return True
         return plan.rule.scope.fits(_bare(self._campus, self._world, plan.rule.entity, key))
 
-    def _index_kinds(self, plan: Plan, seats: Mapping[str, Seat], ways: _Ways) -> None:
+    def _index_kinds(self, plan: Plan, likenesses: _Likenesses) -> None:
         for kind in sorted(plan.rule.operator.kinds):
             about = KINDS[kind].about
             # The device of a door is known by the message, not by the campus alone.
             if plan.keys is None or about not in _LISTED or (about, plan.rule.entity) == ("door", "device"):
                 self._hear_anywhere.setdefault(kind, []).append(plan)
-                continue
-            leading, hearers = ways.back(about, plan.rule.entity), self._hear.setdefault(kind, {})
-            for key, seat in seats.items():
-                for each in leading.get(key, ()):
-                    hearers.setdefault(each, []).append(seat)
+                likenesses.tell_apart(plan)
+            else:
+                likenesses.hear(plan, kind, about)
 
-    def _index_reads(self, plan: Plan, seats: Mapping[str, Seat]) -> None:
+    def _index_reads(self, plan: Plan, likenesses: _Likenesses) -> None:
         reads = {read for expression in plan.rule.watches for read in expression.reads}
         active = plan.rule.active
         if plan.rule.watches and active is not None and active.campus_state:
@@ -340,15 +372,20 @@ class Index:
             return
         read = [(root, ROOTS[root][name]) for root, name in sorted(reads)]
         scene = _bare(self._campus, self._world, plan.rule.entity, "")
-        for key, seat in seats.items():
+        for key in sorted(plan.keys):
             scene.key = key
             places: dict[Place, set[str]] = {}
             for root, one in read:
                 found = locate(scene, root)
                 for place in one.depends(self._campus, found) if found is not None else ():
                     places.setdefault(place, set()).add(one.attribute)
-            for place, names in places.items():
-                self._watch.setdefault(place, []).append((seat, self._note(place[0], names)))
+            for (entity, each), names in places.items():
+                noted = self._note(entity, names)
+                if each is None:
+                    self._watch_all.setdefault(entity, []).append(((plan, key), noted))
+                    likenesses.name(plan, key, entity)
+                else:
+                    likenesses.read(plan, key, (entity, each), noted)
 
     def _index_visit_reads(self, plan: Plan, reads: Iterable[tuple[str, str]]) -> None:
         families: dict[str, set[str]] = {}
@@ -374,19 +411,77 @@ class Index:
         return known
 
 
-class _Ways:
-    """Which things of a kind belong to a thing of another, as the campus file says; worked out once for all plans."""
+class _Likenesses:
+    """Gathers what the plans make of each thing, and finds what is alike."""
 
     def __init__(self, campus: Campus, world: World) -> None:
         self._campus = campus
         self._world = world
-        self._known: dict[tuple[str, str], dict[str, list[str]]] = {}
+        self._ways: dict[tuple[str, str], dict[str, list[str]]] = {}
+        self._hearers: dict[Place, dict[str, list[Seat]]] = {}
+        self._readers: dict[Place, list[tuple[Seat, frozenset[str]]]] = {}
+        self._apart: dict[Place, list[Plan]] = {}
+        self.kinds: set[str] = set()
+        """The kinds of messages that anybody listens for."""
+        self._named: set[Place] = set()
+        """What is judged when others are spoken of that a message may tell of together with it: it is like no other."""
 
-    def back(self, about: str, entity: str) -> Mapping[str, Sequence[str]]:
+    @property
+    def families(self) -> AbstractSet[str]:
+        """The kinds of facts that anybody reads."""
+        return {entity for entity, _ in self._readers}
+
+    def hear(self, plan: Plan, kind: str, about: str) -> None:
+        """Note that a plan listens for a kind of messages about things that belong to its keys."""
+        self.kinds.add(kind)
+        leading = self._leading(about, plan.rule.entity)
+        for key in sorted(plan.keys or ()):
+            for each in leading.get(key, ()):
+                seat = self._seat(plan, key, (about, each))
+                self._hearers.setdefault((about, each), {}).setdefault(kind, []).append(seat)
+
+    def read(self, plan: Plan, key: str, place: Place, names: frozenset[str]) -> None:
+        """Note that a plan reads the facts of a thing for a key."""
+        self._readers.setdefault(place, []).append((self._seat(plan, key, place), names))
+
+    def _seat(self, plan: Plan, key: str, place: Place) -> Seat:
+        if place == (plan.rule.entity, key):
+            return plan, _ITSELF
+        self.name(plan, key, place[0])
+        return plan, key
+
+    def name(self, plan: Plan, key: str, entity: str) -> None:
+        """Note that a plan judges one certain key when a thing of a kind is spoken of, whichever that is."""
+        if entity == plan.rule.entity or {entity, plan.rule.entity} == _TOGETHER:
+            self._named.add((plan.rule.entity, key))
+
+    def tell_apart(self, plan: Plan) -> None:
+        """Note that only a message says which of the plan's keys it concerns, so that its scope must be the same."""
+        for key in plan.keys or ():
+            self._apart.setdefault((plan.rule.entity, key), []).append(plan)
+
+    def found(self) -> Mapping[Place, Likeness]:
+        """Return what the plans make of everything that the campus lists."""
+        alike: dict[Any, Likeness] = {}
+        found: dict[Place, Likeness] = {}
+        # A door is like another only if its device is like the other's, so devices come first.
+        for entity in sorted(_LISTED, key=lambda each: each != "device"):
+            for key in ids_of(self._campus, entity) or ():
+                place = entity, key
+                hearers = {kind: tuple(seats) for kind, seats in self._hearers.get(place, {}).items()}
+                readers = tuple(self._readers.get(place, ()))
+                home = self._campus.device_of_door.get(key, "") if entity == "door" else ""
+                apart = tuple(self._apart.get(place, ()))
+                own = key if place in self._named else _ITSELF
+                same = entity, own, tuple(hearers.items()), readers, apart, found.get(("device", home))
+                found[place] = alike.setdefault(same, Likeness(hearers, readers))
+        return found
+
+    def _leading(self, about: str, entity: str) -> Mapping[str, Sequence[str]]:
         """Return, by the id of an `entity`, the ids of the `about` from which `locate` leads to it."""
-        known = self._known.get((about, entity))
+        known = self._ways.get((about, entity))
         if known is None:
-            known = self._known[about, entity] = {}
+            known = self._ways[about, entity] = {}
             scene = _bare(self._campus, self._world, about, "")
             for each in ids_of(self._campus, about) or ():
                 scene.key = each

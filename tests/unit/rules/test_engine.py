@@ -415,9 +415,21 @@ def test_what_is_alike_at_many_doors_is_kept_once(campus: Campus) -> None:
         "{id: r, title: T, key: door.id, severity: minor, hold: {while: 'door.position == \"open\"', for: 5s}}"
     )
     index = Index([lay_out(rule, campus, World(campus))], campus, World(campus))
-    reads = [names for place, seats in index._watch.items() if place[0] == "door" for _, names in seats]
-    assert len(reads) == len(campus.doors)
-    assert len({id(each) for each in reads}) == 1
+    doors = [like for (entity, _), like in index._likenesses.items() if entity == "door"]
+    assert len(doors) == len(campus.doors)
+    assert len({id(each) for each in doors}) == 1
+
+
+def test_a_door_that_is_judged_when_others_speak_is_like_no_other(campus: Campus) -> None:
+    rule = rule_from(
+        "{id: r, title: T, key: door.id, severity: minor, "
+        "hold: {while: 'door.position == \"open\" && campus.open_exterior_doors >= 1', for: 5s}}"
+    )
+    world = World(campus)
+    index = Index([lay_out(rule, campus, world)], campus, world)
+    everywhere = {("r", each.id, ("judge",)) for each in campus.doors}
+    for number, door in enumerate(each.id for each in campus.doors if each.exterior):
+        assert set(looks(index, world, opened(door, number))) == everywhere
 
 
 def test_only_what_a_message_changed_is_looked_at(campus: Campus) -> None:
@@ -464,7 +476,7 @@ def test_a_door_is_heard_for_the_device_that_spoke(campus: Campus) -> None:
 def looks(index: Index, world: World, message: Message) -> list[tuple[str, str, tuple[str, ...]]]:
     """Return the rules that look at a message, their keys, and what they are asked."""
     edge, told = world.take_in(message)
-    return [(plan.rule.id, key, actions) for (plan, key), actions in index.looks(message, told, edge=edge)]
+    return [(plan.rule.id, key, actions) for plan, key, actions in index.looks(message, told, edge=edge)]
 
 
 def findings_of(engine: Engine, *messages: Any) -> list[Finding]:
