@@ -217,7 +217,8 @@ class Pipeline:
         """See from what is heard that nothing waits for us any more: on a busy campus it is never quiet."""
         if not self.catching_up:
             return
-        fresh = [each.at >= now - FRESH for messages in read.values() for each in messages if not each.initial]
+        heard = (each for messages in read.values() for each in messages if not (each.initial or each.skewed))
+        fresh = [each.at >= now - FRESH for each in heard]
         if fresh and sum(fresh) >= MOSTLY * len(fresh):
             self.catching_up = False
 

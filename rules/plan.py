@@ -353,14 +353,17 @@ class Index:
         return plan.rule.scope.fits(_bare(self._campus, self._world, plan.rule.entity, key))
 
     def _index_kinds(self, plan: Plan, likenesses: _Likenesses) -> None:
+        is_apart = False
         for kind in sorted(plan.rule.operator.kinds):
             about = KINDS[kind].about
             # The device of a door is known by the message, not by the campus alone.
             if plan.keys is None or about not in _LISTED or (about, plan.rule.entity) == ("door", "device"):
                 self._hear_anywhere.setdefault(kind, []).append(plan)
-                likenesses.tell_apart(plan)
+                is_apart = True
             else:
                 likenesses.hear(plan, kind, about)
+        if is_apart:
+            likenesses.tell_apart(plan)
 
     def _index_reads(self, plan: Plan, likenesses: _Likenesses) -> None:
         reads = {read for expression in plan.rule.watches for read in expression.reads}

@@ -29,7 +29,7 @@ from benchmarks.latency import share
 from benchmarks.page import Section, Target
 from benchmarks.stage import postgres
 
-SECONDS: Final = 6.0
+SECONDS: Final = 5.0
 SLOW: Final = 10
 """Messages a second of a quiet day."""
 SHARES: Final = (0.1, 0.5, 0.9)

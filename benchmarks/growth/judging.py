@@ -38,7 +38,7 @@ from rules.spell import due
 MESSAGES: Final = 6_000
 BATCH: Final = 200
 """Messages of a batch: what waits when a thousand or more arrive each second."""
-ROUNDS: Final = 5
+ROUNDS: Final = 4
 RULES: Final = (10, 100, 1_000, 10_000)
 RULED_DOORS: Final = 1_000
 DOORS: Final = (20, 200, 2_000, 20_000, 200_000)
@@ -48,11 +48,11 @@ TIMED: Final = 10
 CLOSED: Final = 200
 """Doors of each of these that are shut, and speak."""
 CAMPUSES: Final = (1, 10, 100, 1_000)
-DIVIDED: Final = 10_000
+DIVIDED: Final = 4_000
 """Doors that are divided among the campuses."""
 BELL: Final = START + timedelta(hours=15, minutes=10)
 """School ends, on a Tuesday: what is measured comes before it, whatever the size, and raises few alerts."""
-HELD: Final = 5
+HELD: Final = 10
 """Timers of every open door, none of which runs out while messages are measured."""
 
 
@@ -235,7 +235,7 @@ def doors(size: Size, counts: Sequence[int] = DOORS) -> Iterator[Point]:
 
 
 def timers(size: Size, counts: Sequence[int] = TIMERS) -> Iterator[Point]:
-    """Measure beside more and more doors that stand open, and wait for five timers each."""
+    """Measure beside more and more doors that stand open, and for each of which several rules wait."""
     known = {each.id: each for each in shipped()}
     held = {**known["door-held-open"].document, "scope": {}, "variants": [], "tests": []}
     waiting = [

@@ -23,6 +23,8 @@ from ingest.mqtt.waiting import Delivery, Waiting
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 QUIET: Final = 0.5
 """Seconds without a message after which the backlog counts as heard."""
+LOOKS: Final = 10
+"""So many looks in a row must find it quiet. Seconds alone prove nothing: our own work may have taken them."""
 LONGEST_BACKLOG: Final = 600.0
 """Seconds after connecting from which on we no longer wait for the backlog to end."""
 _FIRST_RETRY: Final = 0.1
@@ -168,15 +170,14 @@ class Listener:
                 await self._changed.wait()
 
     async def _until_quiet(self) -> None:
-        loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_BACKLOG):
-                seen, since = -1, loop.time()
-                while loop.time() - since < QUIET and self.status.connected:
+                seen, quiet = -1, 0
+                while quiet < LOOKS and self.status.connected:
+                    await asyncio.sleep(QUIET / LOOKS)
                     status = self.status
-                    if status.received != seen or status.waiting:
-                        seen, since = status.received, loop.time()
-                    await asyncio.sleep(QUIET / 10)
+                    quiet = 0 if status.received != seen or status.waiting else quiet + 1
+                    seen = status.received
 
     def _note_change(self) -> None:
         if self._loop is not None and not self._loop.is_closed():

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from core.clock import SystemClock, stopwatch
 from core.errors import BadInput, Unavailable
 from core.messages import Heard
 from ingest.mqtt import Listener
+from ingest.mqtt.listener import QUIET
 from tests import servers
 
 DOOR = "campus/lincoln/door/gym-east"
@@ -147,6 +149,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from core.clock import SystemClock
 from ingest.mqtt import Listener
+from ingest.mqtt.listener import QUIET
 
 async def handle(batch):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -205,6 +208,24 @@ async def test_five_thousand_messages_arrive_once_each_and_batches_grow_under_lo
     assert ear.payloads == said
     assert max(ear.batches) > 50
     assert max(ear.batches) <= 1000
+
+
+async def test_a_backlog_is_not_over_because_we_were_too_busy_to_look(mosquitto: servers.Mosquitto) -> None:
+    async with Ear(mosquitto).open():
+        pass
+    await say_many(mosquitto, 600)
+    ear = Ear(mosquitto, max_batch=100)
+    heard_by_then: list[int] = []
+    ear.listener.on_caught_up = lambda: heard_by_then.append(len(ear.heard))
+
+    async def hold_the_loop(_batch: list[Heard]) -> None:
+        await asyncio.sleep(QUIET / 20)
+        time.sleep(2 * QUIET)  # noqa: ASYNC251 - as judging a large batch on a slow machine does
+
+    ear.before = hold_the_loop
+    async with ear.open():
+        await asyncio.wait_for(ear.listener.caught_up.wait(), 30)
+    assert heard_by_then[0] == 600
 
 
 async def test_the_broker_goes_and_comes_back(mosquitto: servers.Mosquitto) -> None:
