@@ -70,7 +70,7 @@ def test_the_demo_alerts_within_half_a_minute_and_leaves_nothing_behind(tmp_path
         up = time.monotonic()
         said = wait_for(lambda: re.search(r"phones\s+(http://\S+?)/?\s[\s\S]*?(hw_\S+)", output.read_text()), 10)
         phone, token = said.group(1), said.group(2)
-        pushes = wait_for(lambda: ask(f"{phone}/pushes.json"), 30)
+        pushes = wait_for(lambda: told(ask(f"{phone}/pushes.json")), 30)
         assert time.monotonic() - up < 30
         alerts = ask(f"http://127.0.0.1:{port}/api/v1/alerts?state=open", token)["items"]
         assert alerts[0]["code"] in pushes[-1]["title"]
@@ -83,6 +83,11 @@ def test_the_demo_alerts_within_half_a_minute_and_leaves_nothing_behind(tmp_path
         if demo.poll() is None:
             os.killpg(demo.pid, signal.SIGKILL)
             demo.wait(10)
+
+
+def told(pushes: Any) -> list[dict[str, Any]]:
+    """Return the pushes of alerts: before dawn the demo asks every phone besides whether it can be reached."""
+    return [each for each in pushes or [] if not each["title"].startswith("TEST")]
 
 
 def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
