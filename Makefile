@@ -13,7 +13,7 @@ demo: .venv/.runtime ## run everything on a simulated campus; Ctrl-C ends it (PO
 
 test: .venv/.development ## run the whole test suite, with real servers
 	@.ci/system-packages
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: .venv/.development ## check format, lint, types and the import contract
 	$(BIN)/ruff format --check .
