@@ -25,9 +25,10 @@ from core.findings import Finding
 from core.messages import Exercise, Message
 from core.world import Told, World
 from rules.document import Mode
+from rules.index import Index, Look
 from rules.language.scene import Scene
 from rules.operators.moment import Evidence, Moment, News
-from rules.plan import BLANK, JUDGE, Index, Look, Plan, Tally, lay_out
+from rules.plan import BLANK, JUDGE, Plan, Tally, lay_out
 from rules.report import farewell, report
 from rules.runnable import Rule
 from rules.saved import Changes, Position, Saved, SavedState, SettledFacts, read_spell, read_state, write_state

@@ -11,9 +11,10 @@ from core.findings import Finding
 from core.messages import Message
 from core.world import World
 from rules.engine import Engine
+from rules.index import Index
 from rules.judge import Judge
 from rules.language.scene import Scene
-from rules.plan import Index, lay_out
+from rules.plan import lay_out
 from rules.replay import as_line, replay
 from rules.rule import Rule, shipped, with_params
 from rules.saved import Saved
