@@ -85,7 +85,9 @@ def main() -> int:
         for number, name in enumerate(chosen, 1):
             began = stopwatch()
             out.print(f"{number}/{len(chosen)} {name} …")
-            found = PROGRAMS[name](Path(folder) / name)
+            place = Path(folder) / name
+            place.mkdir()
+            found = PROGRAMS[name](place)
             for section in [found] if isinstance(found, Section) else found:
                 sections.append(section)
                 out.print("\n".join(section.body), markup=False, soft_wrap=True)
