@@ -14,6 +14,7 @@ import structlog
 import yaml
 
 from core import registry
+from core.clock import SystemClock
 from tests import campuses, servers
 
 PROBE: dict[str, Any] = {
@@ -87,10 +88,14 @@ def write_config(
     policies: Sequence[dict[str, Any]] = (),
     people: Sequence[dict[str, Any]] | None = None,
 ) -> Path:
-    """Write the campus whose endpoints lead to the receiver, and the rules, as an operator would lay them out."""
+    """Write the campus whose endpoints lead to the receiver, and the rules, as an operator would lay them out.
+
+    It is mid-morning there, whenever it is: a nightly check or the start of a shift would be one more push.
+    """
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
     plain = registry.to_plain(campuses.with_phones(port, people=people))
+    plain["campus"]["timezone"] = campuses.calm_zone(SystemClock().now())
     plain["policies"] = list(policies)
     (config / "campus.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
     for rule in rules:

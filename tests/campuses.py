@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from core.campus import Campus
+
+CALM_HOUR: Final = 10
+"""Nothing of the campus's own hours falls into it: no shift begins, no nightly check is made, no break."""
 
 LINCOLN: dict[str, Any] = {
     "campus": {"id": "lincoln", "name": "Lincoln High School", "timezone": "America/Chicago"},
@@ -123,3 +127,10 @@ def with_phones(port: int, *, people: Sequence[dict[str, Any]] | None = None) ->
         for each in people or LINCOLN["people"]
     ]
     return lincoln(people=found)
+
+
+def calm_zone(now: datetime) -> str:
+    """Return a timezone in which it is the calm hour: who hears what does not hang on the hour a test is run at."""
+    east = (CALM_HOUR - now.hour + 12) % 24 - 12
+    # The names of these zones count westwards.
+    return f"Etc/GMT{-east:+d}"

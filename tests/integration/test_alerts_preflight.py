@@ -14,7 +14,7 @@ from core.calendar import resolve_local
 from core.campus import Campus
 from core.clock import ManualClock
 from core.database import Database
-from tests.campuses import LINCOLN, lincoln, with_phones
+from tests.campuses import CALM_HOUR, LINCOLN, calm_zone, lincoln, with_phones
 from tests.conftest import START
 from tests.servers import Receiver
 from tests.unit.alerts.making import paths
@@ -158,3 +158,11 @@ def test_a_shift_of_somebody_without_an_endpoint_asks_nobody(clock: ManualClock)
     campus = lincoln(people=[{**each, "endpoints": []} for each in LINCOLN["people"]])
     when = to(clock, 7, 0, campus)
     assert list(preflight.shifts_due(campus, when)) == []
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_at_the_calm_hour_in_which_services_are_tried_nothing_is_due(hour: int) -> None:
+    now = START.replace(hour=hour, minute=59)
+    campus = lincoln(campus={**LINCOLN["campus"], "timezone": calm_zone(now)})
+    assert now.astimezone(campus.zone_info).hour == CALM_HOUR
+    assert [*preflight.nightly_due(campus, now), *preflight.shifts_due(campus, now)] == []
