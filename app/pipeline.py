@@ -259,8 +259,10 @@ class Pipeline:
             found = await _revisions(session)
         if found != self._revisions:
             async with self._corridor() as (session, now):
-                findings = await self._load(session, now)
-                await self._settle(session, self._engines_now(), findings, now)
+                # Where nothing ran yet, the corridor has just taken all of it over.
+                if await _revisions(session) != self._revisions:
+                    findings = await self._load(session, now)
+                    await self._settle(session, self._engines_now(), findings, now)
 
     @asynccontextmanager
     async def _corridor(self) -> AsyncIterator[tuple[AsyncSession, datetime]]:

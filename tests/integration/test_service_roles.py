@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.loops import running
 from app.wiring import build
 from benchmarks.stage import write_config
+from core import registry
+from core.campus import Campus
 from core.errors import Unavailable
 from core.messages import Heard
 from core.settings import Settings
+from core.vault import Vault
 from tests.campuses import LINCOLN
 from tests.servers import SECRET_KEY
 
@@ -38,6 +42,23 @@ async def test_a_process_that_only_shows_runs_no_engine_and_takes_nothing_in(tmp
     assert (await judging.house.receive([heard])).accepted == 1
     await showing.close()
     await judging.close()
+
+
+async def test_at_its_start_a_process_reads_every_campus_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    async def load(session: AsyncSession, vault: Vault, campus: str) -> Campus | None:
+        read.append(campus)
+        return await load_campus(session, vault, campus)
+
+    load_campus = registry.load
+    monkeypatch.setattr(registry, "load", load)
+    service = build(settings(tmp_path), listen=False)
+    await service.prepare()
+    assert read == [LINCOLN["campus"]["id"]]
+    await service.pipeline.refresh()
+    assert len(read) == 1, "nothing has changed since"
+    await service.close()
 
 
 async def test_a_process_without_a_courier_does_not_wait_for_an_auditor(tmp_path: Path) -> None:
