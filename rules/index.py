@@ -12,7 +12,7 @@ from core.campus import Campus
 from core.facts import Facts
 from core.messages import KINDS, Message
 from core.world import Told, World
-from rules.language.roots import ROOTS, Place, ids_of, locate
+from rules.language.roots import ROOTS, Place, ids_of, locate, zone_of
 from rules.plan import JUDGE, Plan, bare
 from rules.spell import Actions
 
@@ -31,8 +31,10 @@ _TOGETHER: Final = frozenset(("door", "device"))
 """The kinds of things that one message may tell of (see `Message.tells`)."""
 _ITSELF: Final = ""
 """Stands for the key of a seat, where that is the thing itself."""
-_MESSAGE, _HOME = -1, -2
-"""Where `_keys` has the key of what a message is about, and of the device that the campus lists at that door."""
+_ITS_ZONE: Final = "its zone"
+"""Stands for the key of a seat, where that is the zone in which the thing is."""
+_MESSAGE, _HOME, _ZONE = -1, -2, -3
+"""Where `_keys` has the key of what a message is about, of the device listed at that door, and of the zone it is in."""
 _Known = tuple[tuple[Plan, int | str, Actions], ...]
 """Who is to look, at which of the `_keys` (or at which one of the campus), and what each is to do."""
 
@@ -41,7 +43,7 @@ _Known = tuple[tuple[Plan, int | str, Actions], ...]
 class Likeness:
     """What the plans make of a thing that the campus lists. A district has many doors and few such kinds of doors.
 
-    A seat's key is `_ITSELF` where it is the thing's own.
+    A seat's key is `_ITSELF` where it is the thing's own; a hearer's is `_ITS_ZONE` where it is the thing's zone.
     """
 
     hearers: Mapping[str, tuple[Seat, ...]]
@@ -116,14 +118,16 @@ class Index:
         return steady and bool(told) and (message.about == "door" or message.kind not in self._hear_anywhere)
 
     def _keys(self, message: Message, told: Iterable[Told]) -> Sequence[str]:
-        """Return the keys that a message gives: of each thing it told of, then those of `_HOME` and `_MESSAGE`."""
-        home = self._campus.device_of_door.get(message.key, "") if message.about == "door" else ""
-        return (*[place[1] for place, _, _ in told], home, message.key)
+        """Return the keys that a message gives: of each thing it told of, then `_ZONE`, `_HOME` and `_MESSAGE`."""
+        own = message.key
+        home = self._campus.device_of_door.get(own, "") if message.about == "door" else ""
+        return (*[place[1] for place, _, _ in told], zone_of(self._campus, message.about, own) or "", home, own)
 
     def _refer(self, looks: Iterable[Look], message: Message, told: Sequence[Told]) -> _Known:
         """Return who looks in words that are true of all messages like this one."""
         keys = self._keys(message, told)
-        places: dict[Place, int] = {("device", keys[_HOME]): _HOME, (message.about, message.key): _MESSAGE}
+        places: dict[Place, int] = {("device", keys[_HOME]): _HOME, ("zone", keys[_ZONE]): _ZONE}
+        places[message.about, message.key] = _MESSAGE
         places |= {place: number for number, (place, _, _) in enumerate(told)}
         return tuple((plan, places.get((plan.rule.entity, key), key), actions) for plan, key, actions in looks)
 
@@ -131,7 +135,8 @@ class Index:
         """Return the plans that listen for the message, with the key it means to each."""
         kind, own = message.kind, message.key
         like = self._likenesses.get((message.about, own), _UNLIKE)
-        here = [(plan, key or own) for plan, key in like.hearers.get(kind, _NOBODY)]
+        zone = zone_of(self._campus, message.about, own) or ""
+        here = [(plan, zone if key is _ITS_ZONE else key or own) for plan, key in like.hearers.get(kind, _NOBODY)]
         here += self._located(message, self._hear_anywhere.get(kind, _NOBODY))
         return here
 
@@ -281,7 +286,8 @@ class _Likenesses:
         leading = self._leading(about, plan.rule.entity)
         for key in sorted(plan.keys or ()):
             for each in leading.get(key, ()):
-                seat = self._seat(plan, key, (about, each))
+                in_its_zone = plan.rule.entity == "zone" and key == zone_of(self._campus, about, each)
+                seat = (plan, _ITS_ZONE) if in_its_zone else self._seat(plan, key, (about, each))
                 self._hearers.setdefault((about, each), {}).setdefault(kind, []).append(seat)
 
     def read(self, plan: Plan, key: str, place: Place, names: frozenset[str]) -> None:
@@ -296,8 +302,9 @@ class _Likenesses:
 
     def name(self, plan: Plan, key: str, entity: str) -> None:
         """Note that a plan judges one certain key when a thing of a kind is spoken of, whichever that is."""
-        if entity == plan.rule.entity or {entity, plan.rule.entity} == _TOGETHER:
-            self._named.add((plan.rule.entity, key))
+        own = plan.rule.entity
+        if entity == own or {entity, own} == _TOGETHER or (own == "zone" and entity in _TOGETHER):
+            self._named.add((own, key))
 
     def tell_apart(self, plan: Plan) -> None:
         """Note that only a message says which of the plan's keys it concerns, so that its scope must be the same."""
@@ -317,7 +324,9 @@ class _Likenesses:
                 home = self._campus.device_of_door.get(key, "") if entity == "door" else ""
                 apart = tuple(self._apart.get(place, ()))
                 own = key if place in self._named else _ITSELF
-                same = entity, own, tuple(hearers.items()), readers, apart, found.get(("device", home))
+                zone = zone_of(self._campus, entity, key)
+                around = zone if ("zone", zone) in self._named else _ITS_ZONE
+                same = entity, own, around, tuple(hearers.items()), readers, apart, found.get(("device", home))
                 found[place] = alike.setdefault(same, Likeness(hearers, readers))
         return found
 

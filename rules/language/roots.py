@@ -458,8 +458,7 @@ def message_fields(kinds: tuple[str, ...]) -> dict[str, tuple[Type, bool]]:
 
 # ------------------------------------------------------------------------------------- from one thing to the next
 def _zone_of_door(scene: Scene) -> str | None:
-    door = scene.campus.doors_by_id.get(scene.key)
-    return door.zone if door else None
+    return zone_of(scene.campus, "door", scene.key)
 
 
 def _device_of_door(scene: Scene) -> str | None:
@@ -472,8 +471,7 @@ def _door_of_device(scene: Scene) -> str | None:
 
 
 def _zone_of_device(scene: Scene) -> str | None:
-    door = scene.campus.doors_by_id.get(_door_of_device(scene) or "")
-    return door.zone if door else None
+    return zone_of(scene.campus, "device", scene.key)
 
 
 def _zone_of_gathering(scene: Scene) -> str | None:
@@ -495,8 +493,7 @@ def _door_of_alert(scene: Scene) -> str | None:
 
 
 def _zone_of_alert(scene: Scene) -> str | None:
-    door = scene.campus.doors_by_id.get(_door_of_alert(scene) or "")
-    return door.zone if door else None
+    return zone_of(scene.campus, "door", _door_of_alert(scene) or "")
 
 
 _WAYS: Final[dict[tuple[str, str], Callable[[Scene], str | None]]] = {
@@ -534,6 +531,12 @@ def door_of(campus: Campus, entity: str, key: str) -> str | None:
         device = campus.devices_by_id.get(key)
         return device.door if device else None
     return key if entity == "door" else None
+
+
+def zone_of(campus: Campus, entity: str, key: str) -> str | None:
+    """Return the zone that a door or a device is in, as the campus file says; None: none."""
+    door = campus.doors_by_id.get(door_of(campus, entity, key) or "")
+    return door.zone if door else None
 
 
 def ids_of(campus: Campus, entity: str) -> tuple[str, ...] | None:

@@ -474,6 +474,53 @@ def test_a_door_is_heard_for_the_device_that_spoke(campus: Campus) -> None:
         assert looks(index, world, spoken)[0] == ("r", other, ("accept",))
 
 
+ZONES = """
+id: busy
+title: Many doors of a zone open
+key: zone.id
+severity: minor
+count: {of: door.opened, at_least: 3, within: 1m}
+---
+id: dumb
+title: No sensor of a zone has spoken
+key: zone.id
+severity: minor
+silent: {of: [device.heartbeat, device.tampered], for: 1h}
+---
+id: gym
+title: The gym alone
+key: zone.id
+scope: {zone: {id: gym}}
+severity: minor
+match: {of: door.closed}
+"""
+
+
+def test_what_is_alike_in_many_zones_is_kept_once() -> None:
+    zones = [{"id": f"z{number}", "name": f"Zone {number}"} for number in range(9)]
+    doors = [{"id": f"d{number}", "name": f"Door {number}", "zone": f"z{number}"} for number in range(9)]
+    campus = lincoln(calendar={}, gatherings=[], zones=zones, doors=doors, devices=[], shifts=[])
+    world = World(campus)
+    index = Index([lay_out(rule, campus, world) for rule in rules_from(ZONES)[:2]], campus, world)
+    assert len({id(like) for (entity, _), like in index._likenesses.items() if entity == "door"}) == 1
+    for number in range(9):
+        assert looks(index, world, opened(f"d{number}", number)) == [("busy", f"z{number}", ("accept",))]
+
+
+def test_a_door_and_a_device_that_are_in_different_zones_are_each_heard_for_their_own(campus: Campus) -> None:
+    world = World(campus)
+    index = Index([lay_out(rule, campus, world) for rule in rules_from(ZONES)], campus, world)
+    for second in (0, 10):
+        assert looks(index, world, opened("gym-east", second)) == [("busy", "gym", ("accept",))]
+        assert looks(index, world, opened("main", second, device="gym-east-contact")) == [
+            ("busy", "lobby", ("accept",))
+        ]
+        assert looks(index, world, closed("main", second + 1)) == []
+        assert looks(index, world, closed("gym-east", second + 1)) == [("gym", "gym", ("accept",))]
+        beat = say("device.heartbeat", second, "gym-east-contact")
+        assert looks(index, world, beat) == [("dumb", "gym", ("accept",))]
+
+
 def looks(index: Index, world: World, message: Message) -> list[tuple[str, str, tuple[str, ...]]]:
     """Return the rules that look at a message, their keys, and what they are asked."""
     edge, told = world.take_in(message)

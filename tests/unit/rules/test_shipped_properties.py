@@ -14,13 +14,16 @@ from msgspec import structs
 
 from core.facts import Facts
 from core.findings import Finding
-from core.messages import Message
+from core.messages import DoorMessage, Message
+from core.world import World
 from rules.engine import Engine
+from rules.index import Index
+from rules.plan import lay_out
 from rules.replay import replay
 from rules.rule import Rule, shipped
 from rules.saved import Saved
 from tests.campuses import LINCOLN, lincoln
-from tests.unit.rules.talk import LATENESS, at, say
+from tests.unit.rules.talk import LATENESS, at, rules_from, say
 from tests.unit.rules.test_properties import lines
 
 DOORS = ("main", "gym-east", "gym-west", "office", "store", "yard")
@@ -226,3 +229,34 @@ def test_a_swap_to_rules_of_the_same_conditions_neither_loses_nor_repeats_a_find
 def told(findings: Sequence[Finding]) -> list[str]:
     """Return findings without their versions."""
     return sorted(f"{f.at} {f.rule} {f.key} {f.state} {f.severity} {f.late}" for f in findings)
+
+
+ZONED = rules_from("""
+id: zone-busy
+title: Many doors of a zone open
+key: zone.id
+severity: minor
+count: {of: [door.opened, device.tampered], at_least: 3, within: 1m}
+---
+id: zone-gym-open
+title: Something stands open while the gym is full
+key: zone.id
+scope: {zone: {id: gym}}
+severity: minor
+hold: {while: 'zone.count > 10 && campus.open_exterior_doors >= 1', for: 5s}
+""")
+
+
+@settings(deadline=None)
+@given(days(), st.data())
+def test_what_the_index_remembers_is_what_it_would_find_anew(messages: list[Message], data: st.DataObject) -> None:
+    world = World(CAMPUS)
+    index = Index([lay_out(rule, CAMPUS, world) for rule in (*IN_ORDER, *ZONED)], CAMPUS, world)
+    for message in messages:
+        spoke = message
+        if isinstance(message, DoorMessage):
+            device = data.draw(st.sampled_from([None, *DEVICES, "office"]))
+            spoke = structs.replace(message, device=device)
+        edge, told = world.take_in(spoke)
+        found = index.looks(spoke, told, edge=edge)
+        assert list(found) == list(index._find(spoke, told, edge=edge))
