@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 JOBS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
+# Tests, demo and benchmarks start processes again and again: each finds the code compiled, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench fuzz truth month screenshots install setup lock clean
 

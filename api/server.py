@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute
 
 from api import errors, idempotency, openapi
 from api.attempts import NAME_LIMIT, NAME_WINDOW, Attempts
@@ -76,6 +78,7 @@ def create_api(house: House) -> FastAPI:
         await live.close()
 
     app = FastAPI(
+        routes=list(_routes()),
         title="Hallwatch",
         version=version("hallwatch"),
         description=DESCRIPTION,
@@ -83,7 +86,6 @@ def create_api(house: House) -> FastAPI:
         # The interactive documentation loads its scripts from elsewhere; nothing here does.
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=_operation_id,
         lifespan=lifespan,
         # FastAPI's own spans, figures and records hold paths, queries and messages of errors, which name people.
         telemetry={
@@ -109,15 +111,22 @@ def create_api(house: House) -> FastAPI:
     app.add_middleware(Armour)
     # Outermost, so that whatever is said is said in few bytes; the event stream is left as it is.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
-    # The pieces of a campus come last: their paths would catch those of the rooms before.
-    for room in (*_ROOMS, reference):
-        app.include_router(room.router, prefix=openapi.PREFIX)
-    app.include_router(hooks.door)
-    for room in (health, links, signing, installing, *PAGES):
-        app.include_router(room.router)
     app.mount("/static", Statics(), name="static")
     openapi.complete(app)
     return app
+
+
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """Return the routes of every house, made once: they are the same for all, and FastAPI works long on each."""
+    all_of_them = APIRouter(generate_unique_id_function=_operation_id)
+    # The pieces of a campus come last: their paths would catch those of the rooms before.
+    for room in (*_ROOMS, reference):
+        all_of_them.include_router(room.router, prefix=openapi.PREFIX)
+    all_of_them.include_router(hooks.door)
+    for room in (health, links, signing, installing, *PAGES):
+        all_of_them.include_router(room.router)
+    return all_of_them.routes
 
 
 def _operation_id(route: APIRoute) -> str:

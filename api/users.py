@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from argon2 import PasswordHasher
@@ -26,7 +27,6 @@ SHORTEST: Final = 12
 LONGEST: Final = 128
 _HASHER: Final = PasswordHasher()
 """Argon2id with the library's present parameters (RFC 9106's second choice)."""
-_NOBODY: Final = _HASHER.hash("nobody has this password, and whoever is unknown takes as long to be refused")
 _COMMON: Final = ("password", "hallwatch", "123456789012", "qwertyuiop", "letmein", "administrator", "changeme")
 WRONG: Final = "name, password or code is wrong"
 
@@ -108,12 +108,19 @@ async def hashed(password: str) -> str:
 
 async def verified(stored: str | None, password: str) -> bool:
     """Return whether a password is the one that was stored; it takes as long where there is none."""
-    return await asyncio.to_thread(_verify, stored or _NOBODY, password) and stored is not None
+    return await asyncio.to_thread(_verify, stored, password) and stored is not None
 
 
-def _verify(stored: str, password: str) -> bool:
+@cache
+def _nobody() -> str:
+    return _HASHER.hash("nobody has this password, and whoever is unknown takes as long to be refused")
+
+
+def _verify(stored: str | None, password: str) -> bool:
+    # Made for whoever comes first, known or not: that it is made tells nothing either.
+    nobody = _nobody()
     try:
-        return _HASHER.verify(stored, password.encode("utf-8", "surrogatepass"))
+        return _HASHER.verify(stored or nobody, password.encode("utf-8", "surrogatepass"))
     except (VerificationError, InvalidHashError):
         return False
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import tuning
 from app import documents
-from app.wiring import Store
+from app.store import Store
 from core import registry
 from core.campus import Campus, read_duration
 from core.errors import BadInput, Problem

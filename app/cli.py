@@ -167,7 +167,7 @@ def load(
 ) -> None:
     """Make the database say what the files say, and print what that changes. Loading twice changes nothing."""
     from app import differences, documents
-    from app.wiring import opened
+    from app.store import opened
 
     files = documents.read(paths)
     settings = _settings()
@@ -194,7 +194,7 @@ def load(
 def dump(folder: Annotated[Path, typer.Argument(help="The folder to write to.", metavar="DIR")]) -> None:
     """Write what the database says as files that `load` reads. They hold endpoint URLs: keep them private."""
     from app import documents
-    from app.wiring import opened
+    from app.store import opened
 
     async def work() -> int:
         async with opened(_settings()) as store, store.database.reading() as session:
@@ -242,7 +242,7 @@ def backtest(
 ) -> None:
     """Say what other values of a rule's parameters would have cost, and which real alerts they would have missed."""
     from app import backtest as pricing
-    from app.wiring import opened
+    from app.store import opened
     from rules.aside import NICENESS
 
     question = pricing.Question(rule, since, until, settings or (), sweep or ())
@@ -378,7 +378,7 @@ def token_create(
 ) -> None:
     """Make a token and print it, alone; it is stored only as a hash and never shown again."""
     from app import people
-    from app.wiring import opened
+    from app.store import opened
 
     async def work() -> int:
         async with opened(_settings(), secret=False) as store:
@@ -399,7 +399,7 @@ def user_add(
 ) -> None:
     """Make a user. The password is asked for, or read as the first line of standard input."""
     from app import people
-    from app.wiring import opened
+    from app.store import opened
 
     password = None if no_password else people.read_password()
 
@@ -415,7 +415,7 @@ def user_add(
 def user_list() -> None:
     """Print the users."""
     from app import people
-    from app.wiring import opened
+    from app.store import opened
 
     async def work() -> int:
         async with opened(_settings(), secret=False) as store:
@@ -430,7 +430,7 @@ def user_list() -> None:
 def user_password(name: Annotated[str, typer.Argument(help="The user.", metavar="NAME")]) -> None:
     """Give a user another password, read like that of `user add`. Their sign-ins end, and their phone is forgotten."""
     from app import people
-    from app.wiring import opened
+    from app.store import opened
 
     password = people.read_password()
 
@@ -446,7 +446,7 @@ def user_password(name: Annotated[str, typer.Argument(help="The user.", metavar=
 def user_disable(name: Annotated[str, typer.Argument(help="The user.", metavar="NAME")]) -> None:
     """Switch a user off; their sign-ins end. The record of who did what still names them."""
     from app import people
-    from app.wiring import opened
+    from app.store import opened
 
     async def work() -> int:
         async with opened(_settings(), secret=False) as store:
@@ -459,7 +459,7 @@ def user_disable(name: Annotated[str, typer.Argument(help="The user.", metavar="
 @audit.command("verify")
 def audit_verify() -> None:
     """Walk the audit chain; name the first row that was changed or taken out."""
-    from app.wiring import opened
+    from app.store import opened
     from core import audit as record
 
     async def work() -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import access, sessions, users
 from api.users import UserRow
-from app.wiring import Store
+from app.store import Store
 from core import audit
 from core.campus import read_duration
 from core.errors import BadInput, NotFound, Problem

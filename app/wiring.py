@@ -6,8 +6,6 @@ Tests build it with a manual clock and fakes at the outer doors (`listen`, `chan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -212,24 +210,3 @@ def _listener(settings: Settings, clock: Clock, pipeline: Pipeline) -> Listener:
     pipeline.on_topics = listener.subscribe
     listener.on_backlog, listener.on_caught_up = pipeline.on_backlog, pipeline.on_caught_up
     return listener
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """What a command needs that looks into the database, or writes to it, and ends."""
-
-    database: Database
-    vault: Vault
-    clock: Clock
-
-
-@asynccontextmanager
-async def opened(settings: Settings, *, secret: bool = True) -> AsyncIterator[Store]:
-    """Open the database of the settings, migrated, for one command. `secret`: it reads or writes what is sealed."""
-    key = settings.require_secret() if secret else settings.secret_key or "nothing sealed is opened by this command"
-    database = Database(settings.database_url)
-    try:
-        await migrate.upgrade(database)
-        yield Store(database, Vault(key), SystemClock())
-    finally:
-        await database.close()

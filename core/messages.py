@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -759,7 +760,8 @@ def kinds_matching(pattern: str) -> tuple[str, ...]:
     return (pattern,) if pattern in KINDS else ()
 
 
-def own_fields(kind: type[Message]) -> dict[str, Any]:
+@cache
+def own_fields(kind: type[Message]) -> Mapping[str, Any]:
     """Return the fields of a kind beside the envelope, with their annotations."""
     hints = msgspec.structs.fields(kind)
     return {item.name: item.type for item in hints if item.name not in ENVELOPE}

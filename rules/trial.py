@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -82,8 +83,7 @@ class _Trial:
 
     def _converted(self, kind: str, said: dict[str, Any], step: Step, where: str, number: int) -> Message:
         now = self._start + step.at
-        instants = {name for name, hint in _times_of(kind) if hint and name in said}
-        for name in instants:
+        for name in said.keys() & _instants_of(kind):
             said[name] = self._instant(said[name], f"{where}.{name}")
         envelope = {
             "campus": self._campus.id,
@@ -124,6 +124,7 @@ def _listing(found: list[Finding]) -> str:
     return "found " + ", ".join(f"{each.state} {each.severity} for {each.key}" for each in found)
 
 
-def _times_of(kind: str) -> Iterator[tuple[str, bool]]:
-    for item in msgspec.structs.fields(KINDS[kind]):
-        yield item.name, "datetime" in str(item.type)
+@cache
+def _instants_of(kind: str) -> frozenset[str]:
+    """Return the fields of a kind that hold an instant."""
+    return frozenset(item.name for item in msgspec.structs.fields(KINDS[kind]) if "datetime" in str(item.type))

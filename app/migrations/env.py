@@ -7,8 +7,7 @@ from typing import Any, Literal
 from alembic import context
 from sqlalchemy import JSON, BigInteger
 
-import app.migrations.rows  # noqa: F401 - the rows register themselves
-from core.database import Base, UtcTime
+from core.database import UtcTime
 
 OURS = ((UtcTime, "UtcTime", "UtcTime()"), (JSON, "Json", "Json"), (BigInteger, "BigId", "BigId"))
 """Column types as the rows name them: (class, name, how it is written)."""
@@ -27,7 +26,7 @@ def render_item(type_: str, item: Any, autogen_context: Any) -> str | Literal[Fa
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=context.config.attributes.get("metadata"),
     render_as_batch=True,
     compare_type=True,
     render_item=render_item,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -43,7 +44,8 @@ LEVELS: Final = frozenset(
 """Those that tell a state; the others tell events."""
 
 
-def fields_of(family: str) -> dict[str, Any]:
+@cache
+def fields_of(family: str) -> Mapping[str, Any]:
     """Return the fields that may ride along in a family of messages, with their types."""
     kinds = [kind for kind in KINDS.values() if any(on.topic == family for on in kind.heard_as)]
     found = {item.name: item.type for kind in kinds for item in msgspec.structs.fields(kind)}

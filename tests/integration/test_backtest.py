@@ -21,7 +21,7 @@ from alerts import store as alerts
 from app import migrate
 from app.backtest import Question
 from app.backtest import run as run_backtest
-from app.wiring import Store
+from app.store import Store
 from core import journal, registry
 from core.campus import Campus
 from core.clock import ManualClock, stopwatch
