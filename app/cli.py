@@ -113,6 +113,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the service: listen, judge, tell, show. The database is migrated first; SIGTERM ends it cleanly."""
+    settings = _settings()
+    settings.require_secret()
     # Nothing that a start makes is garbage, and looking for it takes a seventh of the start: see `app.loops.run`.
     gc.disable()
     from app.loops import ROLES, run
@@ -120,8 +122,6 @@ def serve(
     wrong = [role for role in only or () if role not in ROLES]
     if wrong:
         raise BadInput([Problem(f"no role {wrong[0]!r}; there are {', '.join(ROLES)}", where="--only")])
-    settings = _settings()
-    settings.require_secret()
     _run(run(settings, frozenset(only or ROLES)))
 
 

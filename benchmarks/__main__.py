@@ -12,6 +12,7 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -27,10 +28,17 @@ from benchmarks.stage import keep_log_quiet
 from core.clock import SystemClock, stopwatch
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+_out: Final = Console()
 PACKAGES: Final = ("paho-mqtt", "sqlalchemy", "aiosqlite", "asyncpg", "apprise", "msgspec", "fastapi")
+
+
+def _say(line: str) -> None:
+    _out.print(line, markup=False, soft_wrap=True)
+
+
 PROGRAMS: Final[Mapping[str, Callable[[Path], Section | Sequence[Section]]]] = {
-    "endtoend": endtoend.sections,
-    "endurance": endurance.section,
+    "endtoend": partial(endtoend.sections, say=_say),
+    "endurance": partial(endurance.section, say=_say),
     "profile": profile.section,
     "judging": judging.section,
     "state": state.section,
@@ -79,25 +87,25 @@ def main() -> int:
     words.add_argument("names", nargs="*", choices=[*PROGRAMS, []], metavar="NAME", help=", ".join(PROGRAMS))
     chosen = words.parse_args().names or list(PROGRAMS)
     keep_log_quiet()
-    out, started = Console(), stopwatch()
+    started = stopwatch()
     sections: list[Section] = []
     with tempfile.TemporaryDirectory(prefix="hallwatch-bench-", ignore_cleanup_errors=True) as folder:
         for number, name in enumerate(chosen, 1):
             began = stopwatch()
-            out.print(f"{number}/{len(chosen)} {name} …")
+            _say(f"{number}/{len(chosen)} {name} …")
             place = Path(folder) / name
             place.mkdir()
             found = PROGRAMS[name](place)
             for section in [found] if isinstance(found, Section) else found:
                 sections.append(section)
-                out.print("\n".join(section.body), markup=False, soft_wrap=True)
-            out.print(f"{name} took {stopwatch() - began:.0f} s")
+                _say("\n".join(section.body))
+            _say(f"{name} took {stopwatch() - began:.0f} s")
     kept = promises(target for section in sections for target in section.targets)
-    out.print("\n".join(kept), markup=False, soft_wrap=True)
+    _say("\n".join(kept))
     if len(chosen) == len(PROGRAMS):
         lines = [*about(stopwatch() - started), *kept, *(line for section in sections for line in section.lines)]
         PAGE.write_text("\n".join(lines).rstrip() + "\n")
-        out.print(f"written: {PAGE.name}")
+        _say(f"written: {PAGE.name}")
     return 0
 
 

@@ -19,6 +19,7 @@ from benchmarks.endurance.count import HEAD, Count
 from benchmarks.endurance.garbage import Garbage
 from benchmarks.page import Section, Target
 from benchmarks.stage import keep_log_quiet
+from core.clock import stopwatch
 
 COMMANDS: Final = (
     "python -m benchmarks.endurance.soak --weeks 8",
@@ -43,9 +44,13 @@ RUNS: Final[dict[str, Run]] = {
 }
 
 
-def section(folder: Path) -> Section:
+def section(folder: Path, *, say: Callable[[str], None] = lambda _: None) -> Section:
     """Run each, and return the part of the page."""
-    found = {name: asyncio.run(_run(run, folder / str(number))) for number, (name, run) in enumerate(RUNS.items())}
+    found: dict[str, object] = {}
+    for number, (name, run) in enumerate(RUNS.items()):
+        began = stopwatch()
+        found[name] = asyncio.run(_run(run, folder / str(number)))
+        say(f"{name}: {found[name]} ({stopwatch() - began:.0f} s)")
     said = Section(
         "Endurance",
         "What the service is put through while messages come, and what is left of it at the end: journal, doors, "
@@ -98,7 +103,7 @@ def main() -> int:
     keep_log_quiet()
     out = Console()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        found = section(Path(name))
+        found = section(Path(name), say=lambda line: out.print(line, markup=False, soft_wrap=True))
     out.print("\n".join([*found.lines, *map(str, found.targets)]), markup=False, soft_wrap=True)
     return 0 if all(each.held for each in found.targets) else 1
 

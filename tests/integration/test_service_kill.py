@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 import msgspec
@@ -20,15 +21,20 @@ pytestmark = [
 ]
 HOLD = 12.0
 """Seconds: long enough for a busy machine to have started again; the shipped rule's 60 would only take longer."""
-# An inner door: whatever hour the test is run at, no shipped rule has a word to say about it.
-SHORT_HOLD = {
-    "id": "short-hold",
-    "title": "A door is held open",
-    "key": "door.id",
-    "hold": {"while": 'door.position == "open"', "for": f"{HOLD:.0f}s"},
-    "severity": "moderate",
-    "alert": {"text": "probe {door}", "policy": "probe"},
-}
+SHORT = 5.0
+"""Seconds of a hold that is to run out before anything starts again."""
+
+
+def held(seconds: float) -> dict[str, Any]:
+    # An inner door: whatever hour the test is run at, no shipped rule has a word to say about it.
+    return {
+        "id": "short-hold",
+        "title": "A door is held open",
+        "key": "door.id",
+        "hold": {"while": 'door.position == "open"', "for": f"{seconds:.0f}s"},
+        "severity": "moderate",
+        "alert": {"text": "probe {door}", "policy": "probe"},
+    }
 
 
 async def test_two_kills_while_messages_arrive_lose_and_double_nothing(tmp_path: Path) -> None:
@@ -51,7 +57,7 @@ async def _alert(here: Stage, seconds: float = 20.0) -> tuple[float, bool]:
 
 
 async def test_a_timer_that_a_kill_interrupts_rings_at_its_own_time(tmp_path: Path) -> None:
-    async with stage(tmp_path, rules=[SHORT_HOLD]) as here:
+    async with stage(tmp_path, rules=[held(HOLD)]) as here:
         await asyncio.to_thread(here.service.start)
         opened = asyncio.get_running_loop().time()
         await _say(here, "open")
@@ -67,12 +73,12 @@ async def test_a_timer_that_a_kill_interrupts_rings_at_its_own_time(tmp_path: Pa
 async def test_a_timer_that_ran_out_while_nobody_listened_rings_at_once_marked_late(
     tmp_path: Path,
 ) -> None:
-    async with stage(tmp_path, rules=[SHORT_HOLD]) as here:
+    async with stage(tmp_path, rules=[held(SHORT)]) as here:
         await asyncio.to_thread(here.service.start)
         await _say(here, "open")
         await asyncio.sleep(2.0)
         here.service.kill()
-        await asyncio.sleep(HOLD + 10)
+        await asyncio.sleep(SHORT + 10)
         started = asyncio.get_running_loop().time()
         await asyncio.to_thread(here.service.start)
         rang, late = await _alert(here)
@@ -81,13 +87,13 @@ async def test_a_timer_that_ran_out_while_nobody_listened_rings_at_once_marked_l
 
 
 async def test_a_door_that_was_closed_while_nobody_listened_alerts_nobody(tmp_path: Path) -> None:
-    async with stage(tmp_path, rules=[SHORT_HOLD]) as here:
+    async with stage(tmp_path, rules=[held(SHORT)]) as here:
         await asyncio.to_thread(here.service.start)
         await _say(here, "open")
         await asyncio.sleep(2.0)
         here.service.kill()
         await _say(here, "closed")
-        await asyncio.sleep(HOLD + 2)
+        await asyncio.sleep(SHORT + 2)
         await asyncio.to_thread(here.service.start)
         await asyncio.sleep(5.0)
         assert here.receiver.received == []

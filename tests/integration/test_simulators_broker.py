@@ -159,8 +159,11 @@ async def test_it_can_be_stopped_twice_and_started_again(broker: EmbeddedBroker)
 
 
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from app.broker import EmbeddedBroker
+
+# Where the tests run in the background of a shell, Ctrl-C is ignored from the start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def main():
     broker = EmbeddedBroker(int(sys.argv[1]))
