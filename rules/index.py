@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, ne
 from typing import Any, Final
 
 from core.campus import Campus
@@ -71,7 +72,7 @@ class Index:
         self._known: dict[tuple[Any, ...], _Known] = {}
         """Who was found before: for things that the campus lists, it stays so, and is so for all that are alike."""
         self._names: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
-        self._changes: dict[frozenset[str], frozenset[str]] = {}
+        self._changes: dict[tuple[str, tuple[bool, ...]], frozenset[str]] = {}
         likenesses = _Likenesses(campus, world)
         for plan in plans:
             self._index_kinds(plan, likenesses)
@@ -186,9 +187,12 @@ class Index:
         old, new = read(before), read(after)
         if old == new:
             return _SOMETHING
-        differ = (name for name, one, other in zip(names, old, new, strict=True) if one != other)
-        changed = frozenset((_ANYTHING, *differ))
-        return self._changes.setdefault(changed, changed)
+        pattern = entity, tuple(map(ne, old, new))
+        changed = self._changes.get(pattern)
+        if changed is None:
+            changed = frozenset((_ANYTHING, *compress(names, pattern[1])))
+            self._changes[pattern] = changed
+        return changed
 
     def concerns(self, plan: Plan, key: str) -> bool:
         """Return whether a key is in a plan's scope."""

@@ -209,14 +209,14 @@ class Judge:
         plan.evaluations += 1
         try:
             scene, mode = plan.scene(key, news.at, self._since)
-            if before is BLANK and actions == JUDGE and plan.rule.operator.is_idle(scene):
-                after = before
+            if before is BLANK and actions is JUDGE and plan.rule.operator.is_idle(scene):
+                changed = False
             else:
                 moment = self._moment(plan.rule, scene, mode, news)
                 after, signals = turn(plan.rule, before, moment, actions)
                 if signals:
                     self._say(plan, key, signals, moment)
-            changed = after is not before and after != before
+                changed = after is not before and after != before
             if wakes and not changed:
                 raise RuntimeError(f"{plan.rule.operator.name} was woken at {news.at} and did nothing")
         except Exception as error:  # noqa: BLE001 - one broken rule must not stop the others

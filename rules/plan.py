@@ -105,7 +105,9 @@ class Plan:
             return actions
         if self.by_time_alone and news.known <= news.at:
             return ()
-        return actions[1:] if actions[0] == "accept" and message.kind not in self.beginnings else actions
+        if actions is JUDGE or message.kind in self.beginnings:
+            return actions
+        return JUDGE if JUDGE[0] in actions else ()
 
     def note(self, trouble: str) -> None:
         """Count something that went wrong in a condition."""
