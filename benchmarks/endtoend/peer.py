@@ -4,7 +4,7 @@ All three hear the same publisher through the same Mosquitto, push to the same r
 escort is told at once, and a door that stays open for some seconds is told once. Hallwatch judges its shipped protocols
 beside them, and stores everything.
 
-    python -m benchmarks.endtoend.peer [--node-red FOLDER] [--burst 2001] [--alerts 2012] [--hold 10] [--endpoints 1]
+    python -m benchmarks.endtoend.peer [--node-red FOLDER] [--burst 2001] [--alerts 1012] [--hold 10] [--endpoints 1]
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BURST: Final = 2001
 """Messages of burst A, of which half are due an alert."""
 MANY: Final = 20_001
 """Messages of burst B, of which 0.5 % are."""
-ALERTS: Final = 2012
+ALERTS: Final = 1012
 DOWN: Final = 49
 DOWN_S: Final = 5.0
 HOLD_S: Final = 10.0
