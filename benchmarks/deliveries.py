@@ -208,7 +208,7 @@ def section(folder: Path) -> Section:
     )
     with postgres(folder / "postgres") as url:
         counts = [
-            asyncio.run(run(folder / name, alerts=1000, kills=2, database_url=database))
+            asyncio.run(run(folder / name, alerts=500, kills=2, database_url=database))
             for name, database in (("sqlite", None), ("postgresql", url))
         ]
     found.table(

@@ -35,12 +35,12 @@ RUNS: Final[dict[str, Run]] = {
     "soak": lambda folder: soak.run(folder, weeks=0.2),
     "kill -9, one process": lambda folder: kills.run(folder, seconds=6),
     "kill -9, a process each for ingest, courier, api": lambda folder: kills.run(folder, seconds=6, split=True),
-    "broker away": lambda folder: restarts.run(folder, "broker", times=2),
-    "database away": lambda folder: restarts.run(folder, "database", times=2),
+    "broker away": lambda folder: restarts.run(folder, "broker", times=1),
+    "database away": lambda folder: restarts.run(folder, "database", times=1),
     "clock stepped": lambda folder: clock_step.run(folder),
     "full disk": lambda folder: full_disk.run(folder),
     "rubbish": lambda folder: garbage.run(folder, seconds=5),
-    "backlog": lambda folder: backlog.run(folder),
+    "backlog": lambda folder: backlog.run(folder, messages=60_000),
 }
 
 

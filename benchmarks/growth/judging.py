@@ -4,7 +4,7 @@ Engines are driven as the service drives them: a batch at a time, time goes on t
 is spoken of, each message is taken in, and what has changed is taken out to be written. All of it in this process, on
 one core; times are those of the processor, the median of some rounds. The doors that speak have spoken once before.
 
-    python -m benchmarks.growth.judging [--axis rules|doors|timers|campuses] [--messages 6000] [--batch 200]
+    python -m benchmarks.growth.judging [--axis rules|doors|timers|campuses] [--messages 4000] [--batch 200]
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rules.rule import Rule, read_rule, shipped
 from rules.saved import Position, Saved, SettledFacts
 from rules.spell import due
 
-MESSAGES: Final = 6_000
+MESSAGES: Final = 4_000
 BATCH: Final = 200
 """Messages of a batch: what waits when a thousand or more arrive each second."""
 ROUNDS: Final = 4
